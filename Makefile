@@ -1,0 +1,45 @@
+# Everything here sets up its own virtual environment in .venv first; nothing outside this folder is touched.
+#
+#   make demo    a small charity from first gift to verified trace
+#   make test    lint, types and all tests
+#   make help    the other targets
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: demo test lint types bench help clean
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 test` overrides.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PROCESSES ?= 2
+BIN := .venv/bin
+READY := .venv/ready
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "charitychain needs Python 3.11 or newer; this machine has $$(python3 --version 2>&1). Set PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(READY)  ## a small charity from first gift to verified trace
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(if $(wildcard examples/demo.sh),bash examples/demo.sh,$(BIN)/python examples/demo.py)
+
+test: lint types  ## lint, types and all tests
+	$(BIN)/python -m pytest -n $(PROCESSES)
+
+lint: $(READY)  ## ruff
+	$(BIN)/ruff check .
+
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy charitychain $(wildcard tests/typing)
+
+bench: $(READY)  ## measure speed on this machine
+	$(BIN)/python -m tests.bench
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+clean:  ## remove the virtual environment and all caches
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find charitychain tests examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,75 @@
+"""charitychain: a donation ledger that nobody can quietly change, in which every unit of every gift can be followed.
+
+The public names are below; everything else may move. They load what they need when first used, so that importing the
+package stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from charitychain.errors import (
+        CharitychainError,
+        KeyAccessError,
+        LockedError,
+        MalformedError,
+        NotFoundError,
+        RefusedError,
+        StorageError,
+        UnreadableError,
+        VerificationError,
+    )
+    from charitychain.ledger import Ledger, Writer
+    from charitychain.replay import Fault
+    from charitychain.trace import Money, Sources, Trace
+    from charitychain.verify import Report
+
+_PLACES = {
+    "Ledger": "ledger",
+    "Writer": "ledger",
+    "Report": "verify",
+    "Fault": "replay",
+    "Trace": "trace",
+    "Sources": "trace",
+    "Money": "trace",
+    "CharitychainError": "errors",
+    "KeyAccessError": "errors",
+    "LockedError": "errors",
+    "MalformedError": "errors",
+    "NotFoundError": "errors",
+    "RefusedError": "errors",
+    "StorageError": "errors",
+    "UnreadableError": "errors",
+    "VerificationError": "errors",
+}
+
+__all__ = [
+    "CharitychainError",
+    "Fault",
+    "KeyAccessError",
+    "Ledger",
+    "LockedError",
+    "MalformedError",
+    "Money",
+    "NotFoundError",
+    "RefusedError",
+    "Report",
+    "Sources",
+    "StorageError",
+    "Trace",
+    "UnreadableError",
+    "VerificationError",
+    "Writer",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        from importlib import import_module
+
+        return getattr(import_module(f"charitychain.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'charitychain' has no attribute {name!r}")

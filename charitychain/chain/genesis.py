@@ -1,0 +1,67 @@
+"""Genesis: the record that names a ledger for ever.
+
+The genesis record holds the origin, a nonce and the operator's first key. Nobody signs it; its hash is the ledger's
+*identity*, which every signature in the ledger binds. Keys may rotate, the identity stays.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+from charitychain import codec, keys
+from charitychain.errors import MalformedError
+from charitychain.sumlog import Tag
+
+__all__ = ["FORMAT_VERSION", "Genesis", "check_origin", "decode_genesis"]
+
+FORMAT_VERSION = 1
+
+# A C2SP key name has no white space and no "+"; "—" starts a signature line. ASCII keeps look-alikes out.
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,126}[A-Za-z0-9]|[A-Za-z0-9]")
+
+
+def check_origin(origin: str) -> str:
+    """Check a ledger's origin, such as ``relief.example/2026``: 1 to 128 ASCII letters, digits and ``._:/~-``.
+
+    Raises:
+        MalformedError: ``CC-ORIGIN``.
+    """
+    if not _ORIGIN.fullmatch(origin):
+        raise MalformedError(
+            "CC-ORIGIN",
+            f"origin {origin!r:.140} must be 1 to 128 of letters, digits and ._:/~- and begin and end with a letter or"
+            " digit, such as relief.example/2026",
+        )
+    return origin
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """Origin, a random nonce of 32 bytes, and the operator's first key (33 bytes)."""
+
+    origin: str
+    nonce: bytes
+    key: bytes
+
+    def encode(self) -> bytes:
+        return codec.encode([0, FORMAT_VERSION, self.origin, self.nonce, self.key])
+
+    def identity(self) -> bytes:
+        """Return the ledger's identity, 32 bytes."""
+        return sha256(bytes((Tag.IDENTITY,)) + self.encode()).digest()
+
+
+def decode_genesis(data: bytes) -> Genesis:
+    """Parse a genesis record.
+
+    Raises:
+        MalformedError: ``CC-GENESIS``, ``CC-CANONICAL``, ``CC-ORIGIN`` or ``CC-KEY``.
+    """
+    match codec.decode(data, max_depth=1):
+        case (0, 1, str(origin), bytes(nonce), bytes(key)) if len(nonce) == 32:
+            check_origin(origin)
+            keys.check_public_key(key)
+            return Genesis(origin, nonce, key)
+    raise MalformedError("CC-GENESIS", "the genesis record must be [0, 1, origin, 32-byte nonce, 33-byte key]")

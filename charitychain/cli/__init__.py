@@ -1,0 +1,153 @@
+"""The command line: a thin face over `charitychain.ledger`, with no rules of its own.
+
+This module holds only what starts fast: the list of commands, loaded when one is called, and the one place where
+errors become exit codes.
+
+Exit codes: 0 good · 1 checked and found bad · 2 usage · 3 cannot be read · 4 no such id · 5 locked · 6 key,
+passphrase or role · 7 refused · 8 good, but less than was asked for · 70 our own bug · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from charitychain import __version__
+from charitychain.errors import CharitychainError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "init": ("manage", "Make a ledger, its key file and its first party."),
+    "key": ("manage", "Make, list and replace key files."),
+    "party": ("manage", "Admit and list parties."),
+    "account": ("manage", "Open and list accounts."),
+    "unit": ("manage", "Declare and list units."),
+    "donate": ("record", "Record a gift."),
+    "disburse": ("record", "Move value to another account."),
+    "spend": ("record", "Record a final use."),
+    "convert": ("record", "Change value into another unit."),
+    "refund": ("record", "Give back what is left of a gift."),
+    "reverse": ("record", "Undo an expenditure, wholly or in part."),
+    "import": ("exchange", "Enter a journal (JSON Lines) or a table of gifts (CSV)."),
+    "export": ("exchange", "Write the ledger as a journal."),
+    "verify": ("check", "Check everything, and list every fault."),
+    "trace": ("ask", "Follow gifts to their final uses."),
+    "sources": ("ask", "Say which gifts paid for an expenditure."),
+    "balance": ("ask", "Say what accounts hold."),
+    "show": ("ask", "Show the record of an id."),
+    "log": ("ask", "List blocks, newest first."),
+    "status": ("check", "Say what this ledger is and where it stands."),
+    "completion": ("shell", "Print a completion script for your shell."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that imports the module of a command only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"charitychain.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name if cmd_name != "import" else "import_")
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None},
+    epilog="Exit codes: 0 good, 1 checked and found bad, 2 usage, 3 cannot be read, 4 no such id, 5 locked, 6 key or"
+    " passphrase, 7 refused, 8 good but less than was asked for, 70 our own bug, 130 interrupted.",
+)
+@click.option("-l", "--ledger", metavar="LEDGER", help="The ledger file; else $CHARITYCHAIN_LEDGER, else the only *.ledger here.")
+@click.version_option(__version__, message="%(prog)s %(version)s (ledger format 1)")
+@click.pass_context
+def cli(ctx: click.Context, ledger: str | None) -> None:
+    """A donation ledger that nobody can quietly change, and in which every gift can be followed."""
+    ctx.obj = {"ledger": ledger}
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code; no traceback ever reaches a user."""
+    sys.exit(_run(args))
+
+
+def _run(args: list[str] | None) -> int:
+    try:
+        if args is None and "_CHARITYCHAIN_COMPLETE" in os.environ:
+            cli.main(prog_name="charitychain")
+        outcome: Any = cli.main(args, prog_name="charitychain", standalone_mode=False)
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else 0
+    except CharitychainError as error:
+        _say(f"Error: {error.message} [{error.code}]")
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.FileError as error:
+        _say(f"Error: {error.format_message()}")
+        return 3
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        _say("Interrupted.")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 0
+    except OSError as error:
+        _say(f"Error: {error.strerror or error}: {error.filename or ''} [CC-STORAGE]")
+        return 3
+    except MemoryError:
+        _say("Error: this machine ran out of memory [CC-MEMORY]")
+        return 70
+    except Exception as error:
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    from charitychain.index import IndexDamaged
+
+    if isinstance(error, IndexDamaged):
+        _say(f"Error: the index cannot be used ({error}); remove it and it is made anew [CC-INDEX]")
+        return 3
+    if os.environ.get("CHARITYCHAIN_DEBUG"):
+        raise error
+    _say(
+        f"Error: this is a bug in charitychain, not in your ledger: {type(error).__name__}: {error}\n"
+        "Nothing was recorded by this command. Please report it; CHARITYCHAIN_DEBUG=1 shows where it happened. [CC-BUG]"
+    )
+    return 70
+
+
+def _say(text: str) -> None:
+    from charitychain.cli.output import safe
+
+    click.echo("\n".join(map(safe, text.split("\n"))), err=True)

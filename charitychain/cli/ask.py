@@ -1,0 +1,167 @@
+"""``trace``, ``sources``, ``balance``, ``show`` and ``log``: answers, each checked against the sealed blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from charitychain.cli import output
+from charitychain.cli.session import formatted, on_ledger, opened
+from charitychain.cli.tree import trace_tree
+from charitychain.codec import check_id
+from charitychain.entries import describe
+from charitychain.errors import MalformedError, NotFoundError
+from charitychain.ledger import Ledger
+from charitychain.records import Gifts
+from charitychain.state.lookup import columns_at, find_gift
+from charitychain.trace import day
+
+
+@click.command()
+@click.argument("donation_id", nargs=-1, required=True)
+@click.option("--all", "everything", is_flag=True, help="Show every use, however many there are.")
+@on_ledger
+@formatted
+def trace(donation_id: tuple[str, ...], everything: bool, ledger: str | None, format_: str, as_json: bool) -> int:
+    """Follow gifts to their final uses: what was spent on what, and what is still held.
+
+    A gift of a series is named SERIES/NUMBER. An unknown id is told on stderr, the others are answered; exit code 4.
+    """
+    format_ = "json" if as_json else format_
+    missing = 0
+    with opened(ledger) as found:
+        for number, gift in enumerate(donation_id):
+            try:
+                answer = found.trace(gift)
+            except NotFoundError as error:
+                missing += 1
+                output.say(f"Error: {error.message} [{error.code}]")
+                continue
+            if format_ in ("json", "jsonl"):
+                output.write_json(answer.to_dict(), line=format_ == "jsonl" or len(donation_id) > 1)
+            elif format_ == "csv":
+                _trace_rows(answer, number == 0)
+            else:
+                output.echo("\n".join(trace_tree(answer, limit=None if everything else 12)))
+    return 4 if missing else 0
+
+
+def _trace_rows(answer: Any, header: bool) -> None:
+    columns = ("donation", "what", "id", "account", "amount", "unit", "payee", "purpose", "path")
+    rows: list[tuple[Any, ...]] = [
+        (answer.donation, "use", u.id, u.account, u.money, u.money.code, u.payee, u.purpose, " ".join(u.path))
+        for u in answer.uses
+    ]
+    rows += [(answer.donation, "held", "", h.account, h.money, h.money.code, "", "", "") for h in answer.held]
+    rows += [(answer.donation, "converted", c.id, "", c.money, c.money.code, "", "", "") for c in answer.converted]
+    rows += [(answer.donation, "refunded", r.id, "", r.money, r.money.code, "", "", "") for r in answer.refunds]
+    output.show_rows("csv", columns, rows, header=header)
+
+
+@click.command()
+@click.argument("expenditure")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Gifts on a page.")
+@click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Gifts to leave out first.")
+@on_ledger
+@formatted
+def sources(expenditure: str, limit: int, offset: int, ledger: str | None, format_: str, as_json: bool) -> None:
+    """Say which gifts paid for EXPENDITURE (or another outflow), largest first."""
+    with opened(ledger) as found:
+        answer = found.sources(expenditure, offset=offset, count=limit)
+        format_ = "json" if as_json else format_
+        if format_ in ("json", "jsonl"):
+            output.write_json(answer.to_dict(), line=format_ == "jsonl")
+            return
+        rows = [(gift, str(money), money.code) for gift, money in answer.gifts]
+        if format_ == "table":
+            id_, account = output.safe(answer.id), output.safe(answer.account)
+            output.echo(f"{id_}: {answer.net} {output.safe(answer.net.code)} from {account}, paid by {answer.total} gifts")
+        output.show_rows(format_, ("gift", "amount", "unit"), rows, right=("amount",))
+        rest = answer.total - offset - len(rows)
+        if format_ == "table" and rest > 0:
+            output.say(f"… and {rest} more; --offset {offset + len(rows)} goes on.")
+
+
+@click.command()
+@click.argument("account", nargs=-1)
+@on_ledger
+@formatted
+def balance(account: tuple[str, ...], ledger: str | None, format_: str, as_json: bool) -> None:
+    """Say what accounts hold: the named ones, or all."""
+    with opened(ledger) as found:
+        held = found.balances()
+        for name in account:
+            if name not in held:
+                raise NotFoundError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account {name!r}", account=name)
+        rows = [(name, str(held[name][0]), held[name][0].code) for name in (account or held)]
+        output.show_rows("json" if as_json else format_, ("account", "amount", "unit"), rows, right=("amount",))
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@on_ledger
+@formatted
+def show(id_: str, ledger: str | None, format_: str, as_json: bool) -> None:
+    """Show the record of ID, who signed it, and the block that holds it."""
+    with opened(ledger) as found:
+        entry = _record(found, id_)
+        if as_json or format_ in ("json", "jsonl"):
+            output.write_json(entry, line=format_ == "jsonl")
+        else:
+            output.show_rows(format_, ("what", "value"), [(k, _plain(v)) for k, v in entry.items()])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value[:8])) + (f", … ({len(value)})" if len(value) > 8 else "")
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={v}" for k, v in value.items())
+    return str(value)
+
+
+def _record(found: Ledger, id_: str) -> dict[str, Any]:
+    reader = found.reader()
+    try:
+        check_id(id_.partition("/")[0])
+    except MalformedError as error:
+        raise NotFoundError("CC-UNKNOWN-ID", f"{id_!r} is no id: {error.message}", id=id_) from error
+    row = reader.index.find_id(id_)
+    gift = find_gift(reader.index, id_) if row is None else None
+    place = row.place if row is not None else gift.place if gift is not None else None
+    if place is None:
+        near = reader.index.ids_like(id_, 3)
+        hint = f"; there are {', '.join(near)}" if near else ""
+        raise NotFoundError("CC-UNKNOWN-ID", f"this ledger holds no id {id_!r}{hint}", id=id_)
+    record = reader.record(place)
+    author = reader.check_author(place)
+    column = columns_at(reader.index, place) if isinstance(record, Gifts) else None
+    entry = describe(reader.state, record, author, column)
+    if gift is not None:
+        one = {"gift": id_, "amount": None, "donor": gift.donor.hex() if gift.donor else None}
+        number = gift.id.partition("/")[2]
+        if isinstance(record, Gifts):
+            one["amount"] = entry["amounts"][entry["ids"].index(number)]
+        entry = {k: v for k, v in entry.items() if k not in ("ids", "amounts", "donors", "seconds")} | one
+    entry = {name: value for name, value in entry.items() if value is not None}
+    return entry | {
+        "signed_by": author, "block": place.height, "statement": place.statement, "position": place.record,
+        "sealed": day(reader.time(place)),
+    }  # fmt: skip
+
+
+@click.command()
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="Blocks to list.")
+@on_ledger
+@formatted
+def log(limit: int, ledger: str | None, format_: str, as_json: bool) -> None:
+    """List blocks, newest first: height, day, what they hold, and their hash."""
+    with opened(ledger) as found:
+        reader = found.reader()
+        rows = []
+        for height in range(reader.head.height, max(reader.head.height - limit, -1), -1):
+            block = reader.checked_block(height)
+            count = sum(len(s.record_bytes) for s in block.statements)
+            rows.append((height, day(block.header.time), len(block.statements), count, block.header.hash().hex()))
+        columns = ("block", "sealed", "statements", "records", "hash")
+        output.show_rows("json" if as_json else format_, columns, rows, right=("block", "statements", "records"))

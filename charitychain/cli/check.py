@@ -1,0 +1,134 @@
+"""``verify`` and ``status``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charitychain.cli import output
+from charitychain.cli.session import formatted, ledger_path, on_ledger, opened
+from charitychain.errors import CharitychainError, MalformedError, UnreadableError
+from charitychain.heads import Heads, state_directory
+from charitychain.ledger import Ledger
+from charitychain.trace import day
+from charitychain.units import format_amount
+from charitychain.verify import Report
+
+
+@click.command()
+@click.argument("ledger", required=False)
+@click.option("-l", "--ledger", "option", metavar="LEDGER", help="The ledger file.")
+@click.option("--checkpoint", metavar="FILE", help="A signed checkpoint that this ledger must extend.")
+@formatted
+def verify(ledger: str | None, option: str | None, checkpoint: str | None, format_: str, as_json: bool) -> int:
+    """Recompute everything from the bytes and list every fault.
+
+    Exit code 0: all holds. 1: something is wrong. 8: all holds, but the file is torn, or older than a head that is
+    known here. 3: it cannot be read, or is no ledger.
+    """
+    path = ledger_path(ledger or option)
+    known = _read_checkpoint(Path(checkpoint)) if checkpoint else None
+    meter = output.Meter("Verifying")
+    try:
+        with Ledger.open(path) as found:
+            report = found.verify(heads=Heads(state_directory(os.environ)), checkpoint=known, progress=meter)
+    finally:
+        meter.close()
+    if as_json or format_ != "table":
+        if format_ == "csv":
+            columns = ("code", "block", "statement", "record", "offset", "message", "expected", "found")
+            output.show_rows("csv", columns, [[getattr(fault, name) for name in columns] for fault in report.faults])
+        else:
+            output.write_json(report.to_dict(), line=format_ == "jsonl")
+    else:
+        _print_report(path, report)
+    return report.exit_code
+
+
+def _read_checkpoint(path: Path) -> bytes:
+    from charitychain import note
+
+    try:
+        data = path.read_bytes()
+        note.parse_checkpoint(note.parse_note(data).text)
+        return data
+    except OSError as error:
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
+    except MalformedError as error:
+        raise UnreadableError(error.code, f"{path} is no signed checkpoint: {error.message}") from error
+
+
+def _print_report(path: Path, report: Report) -> None:
+    echo, safe = output.echo, output.safe
+    verdict = output.style("holds", fg="green", bold=True) if report.holds else output.style("IS BAD", fg="red", bold=True)
+    echo(f"{safe(str(path))}: {verdict}")
+    echo(f"  origin    {safe(report.origin)}")
+    echo(f"  identity  {report.identity.hex()}")
+    echo(f"  head      block {report.height}, {report.block_hash.hex()}")
+    counts = report.counts
+    echo(
+        f"  checked   {counts['blocks']} blocks, {counts['statements']} statements, {counts['records']} records,"
+        f" {counts['gifts']} gifts, {counts['accounts']} accounts, {report.size} bytes"
+    )
+    for unit, total in sorted(report.totals.items()):
+        known = report.decimals[unit]
+        parts = [("given", total.given), ("converted in", total.converted_in)]
+        uses = [
+            ("spent", total.spent), ("refunded", total.refunded), ("converted out", total.converted_out),
+            ("held", total.held),
+        ]  # fmt: skip
+
+        def words(pairs: list[tuple[str, int]], known: Any = known) -> str:
+            shown = [(name, amount) for name, amount in pairs if amount] or pairs[-1:]
+            return " + ".join(f"{name} {format_amount(amount, known)}" for name, amount in shown)
+
+        sign = "=" if total.conserved else "≠"
+        echo(f"  {safe(unit):<9} {words(parts)} {sign} {words(uses)}")
+    for fault in report.faults:
+        echo()
+        echo(f"{output.style(fault.code, fg='red', bold=True)}  {safe(fault.where())}")
+        echo(f"  {safe(fault.message)}")
+        for name, value in (("expected", fault.expected), ("found", fault.found)):
+            if value is not None:
+                echo(f"  {name:<9} {safe(value)}")
+    if report.faults:
+        echo()
+        echo(f"{len(report.faults)} fault{'s' if len(report.faults) != 1 else ''}.")
+    for text in report.warnings:
+        output.say(f"Warning: {text}")
+    for text in report.notices:
+        output.say(f"Note: {text}")
+
+
+@click.command()
+@on_ledger
+@formatted
+def status(ledger: str | None, format_: str, as_json: bool) -> None:
+    """Say what this ledger is and where it stands, without checking all of it."""
+    with opened(ledger) as found:
+        reader = found.reader()
+        try:
+            known = Heads(state_directory(os.environ)).head(found.identity)
+        except CharitychainError:
+            known = None
+        facts = {
+            "ledger": str(found.path),
+            "origin": found.origin,
+            "identity": found.identity.hex(),
+            "height": reader.head.height,
+            "block_hash": reader.head.hash.hex(),
+            "sealed": day(reader.block.header.time),
+            "accounts": len(reader.state.accounts),
+            "parties": len(reader.state.parties),
+            "size_bytes": found.path.stat().st_size,
+            "verified_height": known.height if known else None,
+        }
+        if as_json or format_ in ("json", "jsonl"):
+            output.write_json(facts, line=format_ == "jsonl")
+        else:
+            output.show_rows(format_, ("what", "value"), list(facts.items()))
+        if known is None:
+            output.say("Note: this ledger was never verified on this machine; `charitychain verify` does it.")

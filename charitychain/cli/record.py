@@ -1,0 +1,129 @@
+"""``donate``, ``disburse``, ``spend``, ``convert``, ``refund`` and ``reverse``: one record each, sealed at once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from charitychain.cli import output
+from charitychain.cli.session import formatted, on_ledger, opened, with_keys
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def recording(command: F) -> F:
+    """Add the options that every record has."""
+    for option in reversed(
+        [
+            click.option("--id", "id_", metavar="ID", help="The record's own id; left out, one is made."),
+            click.option("--date", metavar="DATE", help="When it happened: YYYY, YYYY-MM or YYYY-MM-DD."),
+            click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
+            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document kept elsewhere; may repeat."),
+            click.option("--author", metavar="PARTY", help="Who signs, where it is not the owner."),
+            click.option("--dry-run", is_flag=True, help="Check everything, record nothing."),
+        ]
+    ):
+        command = option(command)
+    return on_ledger(with_keys(formatted(command)))
+
+
+def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> None:
+    """Record one entry in a block of its own, and say so."""
+    dry, as_json = options.pop("dry_run"), options.pop("as_json")
+    format_ = "json" if as_json else options.pop("format_")
+    made = options.pop("id_") or f"{letter}-{secrets.token_hex(5)}"
+    entry: dict[str, Any] = {"record": kind, "id": made, **fields}
+    for name in ("date", "reference", "author"):
+        entry[name] = options.pop(name)
+    if evidence := options.pop("evidence"):
+        entry["evidence"] = list(evidence)
+    entry = {name: value for name, value in entry.items() if value is not None}
+    with opened(options.pop("ledger"), **options) as ledger:
+        with ledger.writer(dry=dry) as writer:
+            new = writer.add(entry)
+            head = writer.commit()
+        done = {**entry, "height": head.height, "recorded": new and not dry}
+        if format_ == "table":
+            verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
+            output.echo(f"{kind} {output.safe(made)} {verb}" + (f" in block {head.height}" if new and not dry else ""))
+        elif format_ == "csv":
+            output.show_rows("csv", tuple(done), [tuple(done.values())])
+        else:
+            output.write_json(done, line=format_ == "jsonl")
+
+
+@click.command()
+@click.argument("account")
+@click.argument("amount")
+@click.option("--source", metavar="WORD", help="cash, goods-for-good, steps, hours, in-kind, undisclosed, …")
+@click.option("--donor", metavar="HEX", help="The donor's pseudonym, 32 hex digits; never a name.")
+@recording
+def donate(account: str, amount: str, source: str | None, donor: str | None, **options: Any) -> None:
+    """Record a gift of AMOUNT into ACCOUNT."""
+    enter("donation", "D", options, account=account, amount=amount, source=source, donor=donor)
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("to")
+@click.argument("amount")
+@click.option("--gift", metavar="GIFT", help="Take it from this one gift.")
+@recording
+def disburse(source: str, to: str, amount: str, gift: str | None, **options: Any) -> None:
+    """Move AMOUNT out of account FROM into account TO."""
+    enter("disbursement", "B", options, **{"from": source}, to=to, amount=amount, gift=gift)
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("amount")
+@click.option("--payee", required=True, help="Who was paid.")
+@click.option("--purpose", required=True, help="What for.")
+@click.option("--category", type=click.Choice(["programme", "administration", "fundraising"]))
+@click.option("--gift", metavar="GIFT", help="Pay it out of this one gift.")
+@recording
+def spend(
+    source: str, amount: str, payee: str, purpose: str, category: str | None, gift: str | None, **options: Any
+) -> None:
+    """Record that AMOUNT of account FROM was spent: its final use."""
+    fields = {"payee": payee, "purpose": purpose, "category": category, "gift": gift}
+    enter("expenditure", "X", options, **{"from": source}, amount=amount, **fields)
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("amount")
+@click.argument("to")
+@click.argument("gives")
+@click.option("--funded-from", metavar="ACCOUNT", help="The account that pays what the conversion gives.")
+@click.option("--payee", help="Who was paid, where goods were bought.")
+@recording
+def convert(
+    source: str, amount: str, to: str, gives: str, funded_from: str | None, payee: str | None, **options: Any
+) -> None:
+    """Turn AMOUNT of account FROM into GIVES of account TO, which has another unit."""
+    fields = {"funded_from": funded_from, "payee": payee}
+    enter("conversion", "C", options, **{"from": source}, amount=amount, to=to, gives=gives, **fields)
+
+
+@click.command()
+@click.argument("gift")
+@click.option("--from", "source", metavar="ACCOUNT", help="Where it is taken from; else the gift's own account.")
+@click.option("--amount", help="How much; else all of the gift that is there.")
+@recording
+def refund(gift: str, source: str | None, amount: str | None, **options: Any) -> None:
+    """Give back to its donor what is left of GIFT."""
+    enter("refund", "R", options, donation=gift, **{"from": source}, amount=amount)
+
+
+@click.command()
+@click.argument("expenditure")
+@click.option("--amount", help="How much; else all that is left of it.")
+@click.option("--reason", help="Why.")
+@recording
+def reverse(expenditure: str, amount: str | None, reason: str | None, **options: Any) -> None:
+    """Undo EXPENDITURE, wholly or in part: the value comes back, and its trace goes on."""
+    enter("reversal", "U", options, reverses=expenditure, amount=amount, reason=reason)

@@ -1,0 +1,95 @@
+"""What commands share: which ledger, which keys, which passphrase, which output format."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from charitychain.cli.output import FORMATS, Meter, say
+from charitychain.keyring import KeyEntry, Keyring, passphrase_source
+from charitychain.ledger import Ledger
+
+__all__ = ["formatted", "on_ledger", "opened", "ledger_path", "new_passphrase", "with_keys"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def on_ledger(command: F) -> F:
+    """Add ``--ledger``."""
+    return click.option("-l", "--ledger", metavar="LEDGER", help="The ledger file.")(command)
+
+
+def with_keys(command: F) -> F:
+    """Add ``--keys`` and where a passphrase comes from; never the passphrase itself."""
+    for option in reversed(
+        [
+            click.option("--keys", metavar="DIR", help="Folder of key files; else $CHARITYCHAIN_KEYS, else your own."),
+            click.option("--passphrase-file", metavar="FILE", help="Read the passphrase from the first line of FILE."),
+            click.option("--passphrase-command", metavar="CMD", help="Run CMD and take its output as the passphrase."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def formatted(command: F) -> F:
+    """Add ``--format`` and ``--json``."""
+    command = click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(command)
+    return click.option(
+        "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print it."
+    )(command)
+
+
+def ledger_path(given: str | None) -> Path:
+    """Return the ledger a command is about: given, from the environment, or the only one in this folder."""
+    context = click.get_current_context()
+    found = given or (context.find_root().obj or {}).get("ledger") or os.environ.get("CHARITYCHAIN_LEDGER")
+    if found:
+        return Path(found)
+    here = sorted(Path.cwd().glob("*.ledger"))
+    if len(here) == 1:
+        return here[0]
+    what = "there is no *.ledger file in this folder" if not here else f"there are {len(here)} *.ledger files in this folder"
+    raise click.UsageError(f"Which ledger? {what}; name one with --ledger LEDGER or $CHARITYCHAIN_LEDGER.")
+
+
+def passphrases(options: dict[str, Any], *, confirm: bool = False) -> Callable[[KeyEntry], bytes]:
+    """Return where passphrases come from: file, command, environment, or a prompt on a terminal."""
+
+    def prompt(entry: KeyEntry | None = None) -> bytes:
+        label = f"Passphrase for {entry.path.name}" if entry is not None else "New passphrase"
+        text: str = click.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True)
+        return text.encode()
+
+    return passphrase_source(
+        file=options.get("passphrase_file"),
+        command=options.get("passphrase_command"),
+        environ=os.environ,
+        prompt=prompt if sys.stdin.isatty() else None,
+    )
+
+
+def new_passphrase(options: dict[str, Any], keyring: Keyring, name: str) -> bytes:
+    """Return a passphrase for a key file that is about to be made."""
+    return passphrases(options, confirm=True)(KeyEntry(keyring.directory / f"{name}.key", name, b""))
+
+
+@contextmanager
+def opened(ledger: str | None, **options: Any) -> Iterator[Ledger]:
+    """Open the ledger for a command, say what it noticed, and show progress while an index is made."""
+    keys = options.get("keys")
+    with Ledger.open(ledger_path(ledger), keys=keys, passphrase=passphrases(options)) as found:
+        meter = Meter("Making the index")
+        found.progress = meter
+        try:
+            yield found
+        finally:
+            meter.close()
+            for notice in found.notices:
+                say(f"Note: {notice}")

@@ -1,0 +1,163 @@
+"""Gift columns: many micro-donations as arrays, 32 bytes a gift, committed to by one Merkle-sum root.
+
+The columns of a `gifts` record stand in runs of 64 gifts. A run is ``[ids][donors][amounts]``, or
+``[ids][donors][seconds][amounts]`` where the record's width is 48; ids and amounts are little-endian 64-bit, donors
+and seconds 16 bytes each (all zero: not given). A leaf covers one run; its sum is the run's total and its extent the
+lowest and highest id.
+
+Rules upheld here:
+
+- Ids strictly rise through all columns; amounts are 1..2⁶³-1 and so is their total.
+- Sums are exact: 64-bit halves are added apart, since numpy's sums wrap silently.
+
+numpy is imported only by `pack_columns` and `check_columns`, which work on whole batches; `find_gift` and
+`iterate_gifts` read single gifts without it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from charitychain.codec import MAX_INT
+from charitychain.errors import MalformedError, VerificationError
+from charitychain.sumlog import Span, Tag, span_leaf, span_root
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["RUN", "Gift", "check_columns", "find_gift", "iterate_gifts", "pack_columns"]
+
+RUN = 64
+_NOBODY = bytes(16)
+
+
+class Gift(NamedTuple):
+    """One gift of a batch: its number in the series, donor and second party (16 bytes or nothing), minor units.
+
+    `offset` counts the units of the batch before this gift.
+    """
+
+    id: int
+    donor: bytes | None
+    second: bytes | None
+    amount: int
+    offset: int
+
+
+def pack_columns(
+    ids: Sequence[int] | NDArray[np.uint64],
+    amounts: Sequence[int] | NDArray[np.uint64],
+    donors: bytes | None = None,
+    seconds: bytes | None = None,
+) -> tuple[bytes, Span]:
+    """Lay out a batch as columns in runs of 64 and return them with their root.
+
+    Args:
+        ids: Strictly rising numbers, shape (n,).
+        amounts: Minor units, shape (n,), each at least 1.
+        donors: n pseudonyms of 16 bytes end to end, or nothing.
+        seconds: The same for second parties; its presence makes the width 48.
+
+    Raises:
+        MalformedError: ``CC-GIFTS``: lengths differ, ids do not rise, or an amount is out of range.
+    """
+    import numpy as np
+
+    ids_, amounts_ = np.asarray(ids), np.asarray(amounts)
+    if ids_.size and (int(ids_.min()) < 0 or int(ids_.max()) > MAX_INT or int(amounts_.min()) < 1):
+        raise MalformedError("CC-GIFTS", "gift ids must be 0..2^63-1 and amounts at least 1 minor unit")
+    ids_, amounts_ = ids_.astype("<u8"), amounts_.astype("<u8")
+    count = len(ids_)
+    donors = bytes(16 * count) if donors is None else donors
+    if not count or len(amounts_) != count or len(donors) != 16 * count or (seconds and len(seconds) != 16 * count):
+        raise MalformedError("CC-GIFTS", "the columns of a batch must all have the same number of gifts, at least one")
+    parts = []
+    for at in range(0, count, RUN):
+        end = min(at + RUN, count)
+        parts += [ids_[at:end].tobytes(), donors[16 * at : 16 * end]]
+        if seconds is not None:
+            parts.append(seconds[16 * at : 16 * end])
+        parts.append(amounts_[at:end].tobytes())
+    columns = b"".join(parts)
+    return columns, check_columns(columns, 32 if seconds is None else 48)
+
+
+def check_columns(columns: bytes, width: int) -> Span:
+    """Check a batch and return its root: hash, total of the amounts, first and last id.
+
+    Raises:
+        MalformedError: ``CC-GIFTS``: not a whole number of gifts, ids that do not rise, an amount out of range.
+    """
+    import numpy as np
+
+    count, rest = divmod(len(columns), width)
+    if rest or not count:
+        raise MalformedError("CC-GIFTS", f"columns of {len(columns)} bytes are no whole number of gifts of {width} bytes")
+    whole = count // RUN * RUN
+    words = np.frombuffer(columns, dtype="<u8")
+    run_words = RUN * width // 8
+    table = words[: whole * width // 8].reshape(-1, run_words)
+    tail = words[whole * width // 8 :]
+    last = count - whole
+    ids: NDArray[Any] = np.concatenate([table[:, :RUN].ravel(), tail[:last]])
+    amounts: NDArray[Any] = np.concatenate([table[:, run_words - RUN :].ravel(), tail[len(tail) - last :]])
+    # Compared, not subtracted: the difference of unsigned numbers that fall is a large positive one.
+    if not bool((ids[1:] > ids[:-1]).all()) or int(ids[-1]) > MAX_INT:
+        raise MalformedError("CC-GIFTS", "gift ids must rise strictly and stay below 2^63")
+    if int(amounts.min()) < 1 or int(amounts.max()) > MAX_INT:
+        raise MalformedError("CC-GIFTS", "gift amounts must be 1..2^63-1 minor units")
+    starts = np.arange(0, count, RUN)
+    low = np.add.reduceat(amounts & np.uint64(0xFFFFFFFF), starts).tolist()
+    high = np.add.reduceat(amounts >> np.uint64(32), starts).tolist()
+    firsts = ids[starts].tolist()
+    lasts = ids[np.minimum(starts + RUN, count) - 1].tolist()
+    size = RUN * width
+    view = memoryview(columns)
+    try:
+        leaves = [
+            span_leaf(Tag.GIFTS_LEAF, bytes(view[i * size : (i + 1) * size]), lo + (hi << 32), first, final)
+            for i, (lo, hi, first, final) in enumerate(zip(low, high, firsts, lasts, strict=True))
+        ]
+        total = span_root(Tag.GIFTS_NODE, leaves)
+    except (VerificationError, struct.error) as error:
+        raise MalformedError("CC-GIFTS", "the amounts of a batch must sum to less than 2^63") from error
+    if total.sum > MAX_INT:
+        raise MalformedError("CC-GIFTS", "the amounts of a batch must sum to less than 2^63")
+    return total
+
+
+def iterate_gifts(columns: bytes, width: int) -> Iterator[Gift]:
+    """Yield the gifts of a batch in order; the columns are taken to be checked."""
+    offset, size = 0, RUN * width
+    for at in range(0, len(columns), size):
+        run = columns[at : at + size]
+        n = len(run) // width
+        ids = struct.unpack_from(f"<{n}Q", run)
+        amounts = struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n)
+        for i in range(n):
+            donor = run[8 * n + 16 * i : 8 * n + 16 * i + 16]
+            second = run[24 * n + 16 * i : 24 * n + 16 * i + 16] if width == 48 else _NOBODY
+            yield Gift(
+                ids[i],
+                None if donor == _NOBODY else donor,
+                None if second == _NOBODY else second,
+                amounts[i],
+                offset,
+            )
+            offset += amounts[i]
+
+
+def find_gift(columns: bytes, width: int, number: int) -> Gift | None:
+    """Return the gift with this number, or nothing."""
+    size, offset = RUN * width, 0
+    for at in range(0, len(columns), size):
+        run = columns[at : at + size]
+        n = len(run) // width
+        if struct.unpack_from("<Q", run, 8 * (n - 1))[0] >= number:
+            found = next((gift for gift in iterate_gifts(run, width) if gift.id == number), None)
+            return found._replace(offset=offset + found.offset) if found else None
+        offset += sum(struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n))
+    return None

@@ -1,0 +1,605 @@
+"""The ledger: what most programs import.
+
+>>> from charitychain import Ledger
+>>> ledger = Ledger.create("village.ledger", origin="village.example/2026", keys="keys")
+>>> with ledger.writer() as writer:
+...     writer.account("school", unit="IDR", title="School books")
+...     writer.donation("D-1", account="school", amount="150000.00")
+...     writer.expenditure("X-1", source="school", amount="90000.00", payee="Toko Buku", purpose="books")
+>>> ledger.verify().holds
+True
+>>> str(ledger.trace("D-1").uses[0].money)
+'90000.00'
+
+A `Ledger` reads; `Ledger.writer` writes, one at a time, and what it records counts when its block is sealed. Answers
+come from an index beside the file (``NAME.ledger.index``) that is made and brought forward as needed, and are checked
+against the sealed blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time as _time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from charitychain import entries
+from charitychain.chain.blocks import peek_header
+from charitychain.chain.genesis import Genesis, check_origin
+from charitychain.errors import (
+    KeyAccessError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    StorageError,
+    VerificationError,
+)
+from charitychain.heads import Heads
+from charitychain.index import Head, Index, IndexDamaged
+from charitychain.keyring import HighWaterMark, KeyEntry, Keyring
+from charitychain.keys import PrivateKey, key_id
+from charitychain.reading import Reader, read_block, read_genesis
+from charitychain.replay import Replay, header_frontier, raise_fault
+from charitychain.state.flow import PIECE_LIMIT
+from charitychain.state.lookup import columns_at
+from charitychain.state.parties import possession_message
+from charitychain.state.rules import State
+from charitychain.store.file import create_file, open_file
+from charitychain.store.protocol import Frame, Store
+from charitychain.trace import Money, Sources, Trace, balances, find_sources, trace_gift
+from charitychain.verify import Progress, Report, statement_reader, verify
+from charitychain.writer import RecordWriter, first_block, party_record
+
+__all__ = ["Ledger", "Writer"]
+
+Passphrase = Callable[[KeyEntry], bytes]
+SELF_ROLES = ("operator", "intake", "charity", "sponsor")
+
+
+class Writer:
+    """Records entries and seals them as blocks; made by `Ledger.writer`.
+
+    Methods are named for the records of the journal and take its fields; ``from`` is spelt `source`. Each checks the
+    ledger's rules at once. Amounts are decimal strings in major units.
+
+    Leaving the ``with`` block commits; an exception that leaves it records nothing of what was not yet committed.
+    """
+
+    def __init__(self, core: RecordWriter, make_key: Callable[[str], PrivateKey]) -> None:
+        self.core, self._make_key = core, make_key
+
+    def add(self, entry: entries.Entry) -> bool:
+        """Record one journal entry; return False where the ledger holds the same already.
+
+        Raises:
+            MalformedError: the entry is not well formed.
+            RefusedError: a rule says no, or its id is taken by other content; nothing changed.
+            KeyAccessError: the key of its author is not at hand.
+        """
+        kind = entries.check_form(entry)
+        signed = self._signed(kind, entry)
+        if signed is not None:
+            author = entry.get("author")
+            told = {**entry}
+            if author is not None and "author" not in signed:
+                told.pop("author")
+            if not entries.same_entry(told, signed):
+                raise RefusedError(
+                    "CC-DUPLICATE-ID",
+                    f"{entry.get('id', entry.get('party'))!r} is recorded already, with other content; ids are unique",
+                    id=entries.entry_id(entry),
+                    signed=signed,
+                )
+            return False
+        if kind in ("party", "key") and "proof" not in entry:
+            entry = {**entry, "proof": self._prove(entry)}
+        built = entries.build(self.core.state, entry)
+        self.core.record(built.record, built.author, built.cosigners, built.columns)
+        return True
+
+    def _signed(self, kind: str, entry: entries.Entry) -> dict[str, Any] | None:
+        """Return as an entry what the ledger holds under this entry's id."""
+        state = self.core.state
+        if kind == "key":
+            return self._signed_key(entry)
+        if kind == "gifts":
+            return self._signed_gifts(entry)
+        id_ = entries.entry_id(entry)
+        row = state.lookup.find_id(id_) if id_ is not None else None
+        if row is None:
+            return None
+        record, author = self.core.signed(row.place)
+        return entries.describe(state, record, author)
+
+    def _signed_key(self, entry: entries.Entry) -> dict[str, Any] | None:
+        try:
+            party = self.core.state.party(str(entry["party"]))
+        except RefusedError:
+            return None
+        known = [key.key.hex() for key in party.keys]
+        return dict(entry) if str(entry["key"]).lower() in known else None
+
+    def _signed_gifts(self, entry: entries.Entry) -> dict[str, Any] | None:
+        state = self.core.state
+        ids = entry["ids"]
+        batch = None
+        if isinstance(ids, list | tuple) and ids and str(ids[0]).isdigit() and len(str(ids[0])) < 20:
+            batch = state.lookup.find_batch(str(entry["series"]), int(ids[0]))
+        if batch is None or batch.first != int(ids[0]):
+            return None
+        record, author = self.core.signed(batch.place)
+        return entries.describe(state, record, author, columns_at(state.lookup, batch.place))
+
+    def _prove(self, entry: entries.Entry) -> str:
+        """Make the proof of possession for a key that is in the keyring."""
+        name = str(entry.get("id") if entry["record"] == "party" else entry["party"])
+        try:
+            public = bytes.fromhex(str(entry["key"]))
+        except ValueError as error:
+            raise MalformedError("CC-ENTRY", "key must be 66 hex digits", field="key") from error
+        key = self.core.key_of(public)
+        return key.sign(possession_message(self.core.identity, name, public)).hex()
+
+    # ------------------------------------------------------------------------------------------ kinds
+
+    def unit(self, id: str, *, decimals: int, **fields: Any) -> bool:
+        """Declare a commodity with its decimals (0..12)."""
+        return self.add(_entry("unit", fields, id=id, decimals=decimals))
+
+    def party(self, id: str, *, roles: list[str], key: str | None = None, **fields: Any) -> bool:
+        """Admit a party; without `key` (66 hex digits) a new key is made in the keyring. It acts from the next block."""
+        if key is None:
+            if self.core.state.lookup.find_id(id) is not None:
+                raise RefusedError("CC-DUPLICATE-ID", f"id {id!r} is taken", id=id)
+            key = self._make_key(id).public_key.hex()
+        return self.add(_entry("party", fields, id=id, roles=roles, key=key))
+
+    def rotate_key(self, party: str) -> bool:
+        """Replace a party's key by a new one in the keyring, which acts from the next block on."""
+        old = self.core.state.party(party).key_at(self.core.state.height)
+        if old is None:
+            raise RefusedError("CC-KEY-LATER", f"{party!r} has no acting key to replace", party=party)
+        new = self._make_key(party).public_key.hex()
+        return self.add({"record": "key", "party": party, "key": new, "replaces": key_id(old).hex()})
+
+    def account(self, id: str, *, unit: str, **fields: Any) -> bool:
+        """Open a fund or project in one unit; `rule` is ``fifo`` or ``pro-rata``."""
+        return self.add(_entry("account", fields, id=id, unit=unit))
+
+    def donation(self, id: str, *, account: str, amount: str, **fields: Any) -> bool:
+        """Record one gift."""
+        return self.add(_entry("donation", fields, id=id, account=account, amount=amount))
+
+    def gifts(self, series: str, *, account: str, ids: Any, amounts: Any, donors: Any = None, **fields: Any) -> bool:
+        """Record many micro-donations as columns: `ids` rise, `amounts` are decimal strings, `donors` 32 hex digits."""
+        return self.add(
+            _entry("gifts", fields, series=series, account=account, ids=ids, amounts=amounts, donors=donors)
+        )
+
+    def disbursement(self, id: str, *, source: str, to: str, amount: str, **fields: Any) -> bool:
+        """Move value to another account."""
+        return self.add(_entry("disbursement", fields, id=id, source=source, to=to, amount=amount))
+
+    def expenditure(self, id: str, *, source: str, amount: str, payee: str, purpose: str, **fields: Any) -> bool:
+        """Record a final use."""
+        return self.add(
+            _entry("expenditure", fields, id=id, source=source, amount=amount, payee=payee, purpose=purpose)
+        )
+
+    def conversion(self, id: str, *, source: str, amount: str, to: str, gives: str, **fields: Any) -> bool:
+        """Change the unit of value."""
+        return self.add(_entry("conversion", fields, id=id, source=source, amount=amount, to=to, gives=gives))
+
+    def refund(self, id: str, *, donation: str, **fields: Any) -> bool:
+        """Give back to its donor what is left of a gift; without `amount`, all of it there."""
+        return self.add(_entry("refund", fields, id=id, donation=donation))
+
+    def reversal(self, id: str, *, reverses: str, **fields: Any) -> bool:
+        """Undo an expenditure; without `amount`, all that is left of it."""
+        return self.add(_entry("reversal", fields, id=id, reverses=reverses))
+
+    def commit(self) -> Head:
+        """Seal what was recorded as one block and return the new head; durable when it returns."""
+        return self.core.commit()
+
+
+def _entry(record: str, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    found = {"record": record, **more, **fields}
+    if "source" in found and record in ("disbursement", "expenditure", "conversion", "refund"):
+        found["from"] = found.pop("source")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+class Ledger:
+    """One ledger file; open it with `Ledger.open` or make it with `Ledger.create`.
+
+    Usable as a context manager, which closes it.
+    """
+
+    def __init__(
+        self, path: Path, store: Store, keyring: Keyring, passphrase: Passphrase | None, clock: Callable[[], float]
+    ) -> None:
+        self.path, self._store, self.keyring, self._passphrase, self._clock = path, store, keyring, passphrase, clock
+        self.genesis = read_genesis(store)
+        self.identity = self.genesis.identity()
+        self.notices: list[str] = []
+        self.progress: Progress | None = None
+        self._reader: Reader | None = None
+        self._loaded: dict[bytes, PrivateKey] = {}
+
+    # -------------------------------------------------------------------------------------- open, create
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        origin: str,
+        keys: str | os.PathLike[str] | Keyring | None = None,
+        passphrase: bytes | None = None,
+        name: str | None = None,
+        clock: Callable[[], float] = _time.time,
+    ) -> Ledger:
+        """Make a ledger, a key file, and its first party ``self`` with every role but auditor and witness.
+
+        Args:
+            origin: The ledger's name for ever, such as ``relief.example/2026``.
+            keys: Folder of key files; nothing is the user's own (`charitychain.keyring.default_directory`).
+            passphrase: Encrypts the key file; nothing leaves it plain, readable by its owner alone.
+            name: A title for the first party.
+            clock: Gives seconds since 1970.
+
+        Raises:
+            RefusedError: ``CC-EXISTS``: there is a file at `path`.
+            MalformedError: ``CC-ORIGIN``.
+        """
+        path = Path(path)
+        check_origin(origin)
+        if path.exists():
+            raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=str(path))
+        keyring = _keyring(keys)
+        entry, key = keyring.create(origin, "self", passphrase=passphrase)
+        genesis = Genesis(origin, secrets.token_bytes(32), key.public_key)
+        identity = genesis.identity()
+        proof = key.sign(possession_message(identity, "self", key.public_key))
+        party = party_record(identity, "self", SELF_ROLES, key.public_key, proof, name)
+        scratch = Index(":memory:", _no_statement, scratch=True)
+        try:
+            block, data = first_block(genesis, party, key, scratch, clock)
+        finally:
+            scratch.close()
+        mark = HighWaterMark.open(entry.path.with_suffix(".mark"), identity)
+        try:
+            store = create_file(path, [data])
+            mark.advance(0, block.header.hash())
+        finally:
+            mark.close()
+        store.close()
+        ledger = cls.open(path, keys=keyring, passphrase=passphrase, clock=clock)
+        ledger._loaded[key.public_key] = key
+        return ledger
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        keys: str | os.PathLike[str] | Keyring | None = None,
+        passphrase: bytes | Passphrase | None = None,
+        clock: Callable[[], float] = _time.time,
+    ) -> Ledger:
+        """Open a ledger for reading; `writer` opens it for writing.
+
+        Args:
+            passphrase: For encrypted key files: the bytes, or a function that gives them when one is needed.
+
+        Raises:
+            UnreadableError: no such file, or no ledger of a known version.
+        """
+        path = Path(path)
+        store = open_file(path)
+        try:
+            ask = passphrase if callable(passphrase) or passphrase is None else _always(passphrase)
+            return cls(path, store, _keyring(keys), ask, clock)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close files; the ledger can no longer be used."""
+        self._drop_reader()
+        self._store.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------- questions
+
+    @property
+    def origin(self) -> str:
+        return self.genesis.origin
+
+    def verify(
+        self, *, heads: Heads | None = None, checkpoint: bytes | None = None, progress: Progress | None = None
+    ) -> Report:
+        """Recompute everything from the bytes and list all faults; see `charitychain.verify`."""
+        return verify(self._store, heads=heads, path=self.path, checkpoint=checkpoint, progress=progress)
+
+    def trace(self, gift: str, *, limit: int = PIECE_LIMIT) -> Trace:
+        """Follow one gift (a donation's id, or ``SERIES/NUMBER``) to its final uses.
+
+        Raises:
+            NotFoundError: there is no such gift.
+            VerificationError: something that the answer rests on is damaged.
+        """
+        return self._ask(lambda: trace_gift(self.reader(), gift, limit=limit))
+
+    def sources(self, id: str, *, offset: int = 0, count: int = 20) -> Sources:
+        """Say which gifts paid for an expenditure or another outflow: largest first, a page of `count` from `offset`."""
+        return self._ask(lambda: find_sources(self.reader(), id, offset=offset, count=count))
+
+    def balance(self, account: str) -> Money:
+        """Return what an account holds.
+
+        Raises:
+            NotFoundError: ``CC-UNKNOWN-ACCOUNT``.
+        """
+        found = self.balances().get(account)
+        if found is None:
+            raise NotFoundError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account {account!r}", account=account)
+        return found[0]
+
+    def balances(self) -> dict[str, tuple[Money, dict[str, int]]]:
+        """Return what every account holds, with the sums of its tape in minor units."""
+        return self._ask(lambda: balances(self.reader()))
+
+    def reader(self) -> Reader:
+        """Return checked look-ups at the ledger's present head."""
+        if self._reader is not None and not self._grown(self._reader.head):
+            return self._reader
+        self._drop_reader()
+        index, head = self._current_index()
+        try:
+            self._reader = Reader(self._store, index, self.genesis, head)
+        except BaseException:
+            index.close()
+            raise
+        return self._reader
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        """Answer; where the index is at fault, make it anew once and answer again."""
+        try:
+            return question()
+        except (IndexDamaged, VerificationError) as error:
+            if isinstance(error, VerificationError) and error.code != "CC-INDEX":
+                raise
+            self.notices.append(f"The index did not fit the ledger ({error}); it was made anew.")
+            self._drop_reader()
+            _remove_index(self.index_path)
+            return question()
+
+    def _drop_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.index.close()
+            self._reader = None
+
+    # ------------------------------------------------------------------------------------------ the index
+
+    @property
+    def index_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".index")
+
+    def _grown(self, head: Head) -> bool:
+        frame = next(iter(self._store.scan(head.end)), None) if self._store.size() > head.end else None
+        return frame is not None and frame.fault != "CC-TORN"
+
+    def _current_index(self) -> tuple[Index, Head]:
+        """Open the index, bringing it up to the ledger's head, or making it anew."""
+        index = self._open_index(self._store)
+        try:
+            return index, self._bring_forward(index, self._store)
+        except BaseException:
+            index.close()
+            raise
+
+    def _open_index(self, store: Store) -> Index:
+        fetch = statement_reader(store)
+        try:
+            index = Index(self.index_path, fetch)
+            if self._fits(index, store):
+                return index
+            index.close()
+        except IndexDamaged:
+            pass
+        try:
+            _remove_index(self.index_path)
+            return Index(self.index_path, fetch)
+        except (IndexDamaged, StorageError):  # nowhere to write: a read-only medium, for example
+            return Index("", fetch, scratch=True)
+
+    def _fits(self, index: Index, store: Store) -> bool:
+        """Say whether the ledger still has the block that the index ends at; a damaged one is met when it is read."""
+        head = index.head()
+        if head is None:
+            return True
+        frame = store.read(index.block_offset(head.height)) if head.end <= store.size() else None
+        if frame is None or frame.end != head.end:
+            return False
+        header = peek_header(frame.payload or b"")
+        return frame.fault is not None or (header is not None and header.hash() == head.hash)
+
+    def _bring_forward(self, index: Index, store: Store) -> Head:
+        """Replay into the index what the ledger has beyond it."""
+        head = index.head()
+        if head is not None and store.size() <= head.end:
+            return head
+        index.begin()
+        try:
+            replay = Replay(index, raise_fault)
+            if head is not None:
+                last = read_block(store, index.block_offset(head.height), head.height)
+                replay = Replay.resume(index, self.genesis, last, head, raise_fault)
+            for frame in store.scan(head.end if head is not None else None):
+                if frame.fault == "CC-TORN":
+                    self.notices.append(f"The file ends inside a block at byte {frame.offset}: a write was cut off.")
+                    break
+                replay.feed(frame)
+                if self.progress is not None:
+                    self.progress(frame.end, store.size())
+        except BaseException:
+            index.rollback()
+            raise
+        index.commit(replay.head)
+        return replay.head
+
+    # -------------------------------------------------------------------------------------------- writing
+
+    @contextmanager
+    def writer(self, *, dry: bool = False) -> Iterator[Writer]:
+        """Open the ledger for writing; leaving the ``with`` block commits.
+
+        Args:
+            dry: Check everything, write nothing.
+
+        Raises:
+            LockedError: another writer holds the ledger.
+            KeyAccessError: the operator's key is not at hand.
+            VerificationError: ``CC-FORK``: the operator's key has sealed another history than this file holds.
+            RefusedError: ``CC-OLDER``: its key has sealed more blocks than this file holds.
+        """
+        with ExitStack() as stack:
+            store = open_file(self.path, write=True)
+            stack.callback(store.close)
+            index = self._open_index(store)
+            stack.callback(index.close)
+            tail = self._tail(store, index)
+            mark = self._open_mark(index, tail)
+            stack.callback(mark.close)
+            if tail is not None:
+                kept = store.cut(tail.offset)
+                self.notices.append(
+                    f"A write was cut off at byte {tail.offset}; what follows it was never acknowledged and is kept in {kept}."
+                )
+            head = self._bring_forward(index, store)
+            reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
+            self._check_mark(index, mark, head)
+            core = RecordWriter(
+                store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
+                self._private_key, None if dry else mark, self._clock,
+            )  # fmt: skip
+            stack.callback(core.close)
+            yield Writer(core, self._make_key)
+            core.commit()
+
+    def _tail(self, store: Store, index: Index) -> Frame | None:
+        """Return the frame behind the last whole block that is not one, if there is one."""
+        head = index.head()
+        bad: Frame | None = None
+        for frame in store.scan(head.end if head is not None and head.end <= store.size() else None):
+            if bad is not None:  # something stands behind it: this is no tail
+                raise _damaged(bad)
+            if frame.fault is not None:
+                bad = frame
+        return bad
+
+    def _open_mark(self, index: Index, tail: Frame | None) -> HighWaterMark:
+        """Open the mark beside the operator's key; refuse to cut a tail that was acknowledged."""
+        entry = self.keyring.find(self._operator_key(index))
+        if entry is None:
+            raise KeyAccessError(
+                "CC-KEY-MISSING",
+                f"the operator's key of {self.origin} is not in {self.keyring.directory}; only its holder can write here",
+            )
+        mark = HighWaterMark.open(entry.path.with_suffix(".mark"), self.identity)
+        head = index.head()
+        # A last block that is damaged but was never acknowledged (unsynced bytes after a power cut) may be cut; one
+        # that the mark knows, or of whose number we are not sure, is damage.
+        if tail is not None and tail.fault != "CC-TORN" and (head is None or mark.height > head.height):
+            mark.close()
+            raise _damaged(tail)
+        return mark
+
+    def _operator_key(self, index: Index) -> bytes:
+        head = index.head()
+        if head is None:
+            return self.genesis.key
+        return State.load(index, self.identity, head.height + 1).operator_key()
+
+    def _check_mark(self, index: Index, mark: HighWaterMark, head: Head) -> None:
+        """Check the ledger against what the operator's key has sealed, and bring the mark forward."""
+        if mark.height > head.height:
+            raise RefusedError(
+                "CC-OLDER",
+                f"the operator's key has sealed block {mark.height}, but this file ends at block {head.height}: it is an"
+                " older copy. Writing here would make two histories; bring back the newer file",
+                expected=mark.height,
+                found=head.height,
+            )
+        if mark.height >= 0 and index.block_hash(mark.height) != mark.block_hash:
+            raise VerificationError(
+                "CC-FORK",
+                f"the operator's key has sealed another block {mark.height} than this file holds: two histories",
+                block=mark.height,
+            )
+        if mark.height < head.height:
+            # Sealed and durable, but the mark was not written yet (or the key came without its mark).
+            mark.advance(head.height, head.hash)
+
+    def _private_key(self, public: bytes) -> PrivateKey:
+        key = self._loaded.get(public)
+        if key is None:
+            entry = self.keyring.find(public)
+            if entry is None:
+                raise KeyAccessError(
+                    "CC-KEY-MISSING", f"the key {public[1:].hex()[:16]}… is not in {self.keyring.directory}", key=public.hex()
+                )
+            key = self._loaded[public] = self.keyring.load(entry, self._passphrase)
+        return key
+
+    def _make_key(self, party: str) -> PrivateKey:
+        """Make a key for a party, encrypted as the operator's is."""
+        operator = self.keyring.find(self.genesis.key)
+        passphrase = None
+        if operator is not None and self.keyring.is_encrypted(operator):
+            if self._passphrase is None:
+                raise KeyAccessError("CC-PASSPHRASE", f"a passphrase is needed to make a key for {party!r}")
+            passphrase = self._passphrase(operator)
+        _, key = self.keyring.create(self.origin, party, passphrase=passphrase)
+        self._loaded[key.public_key] = key
+        return key
+
+
+def _damaged(frame: Frame) -> VerificationError:
+    return VerificationError(
+        frame.fault or "CC-FRAME",
+        f"the block at byte {frame.offset} is damaged; nothing can be written until it is restored from a copy."
+        " `charitychain verify` lists every fault",
+        offset=frame.offset,
+    )
+
+
+def _keyring(keys: str | os.PathLike[str] | Keyring | None) -> Keyring:
+    return keys if isinstance(keys, Keyring) else Keyring(Path(keys) if keys is not None else None)
+
+
+def _always(passphrase: bytes) -> Passphrase:
+    return lambda entry: passphrase
+
+
+def _no_statement(offset: int, statement: int) -> Any:
+    raise NotFoundError("CC-UNKNOWN-ID", "a new ledger has no statements yet")
+
+
+def _remove_index(path: Path) -> None:
+    for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
+        try:
+            name.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError("CC-INDEX", f"the index {name} cannot be removed: {error.strerror}") from error

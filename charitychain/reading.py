@@ -1,0 +1,201 @@
+"""Reading: answers from the index, each checked against the sealed blocks it rests on.
+
+The index is derived and not trusted. A `Reader` binds it to the ledger's head:
+
+- the head block's hash, and its seal by the operator's key over the log of all headers;
+- the index's accounts and parties against the roots in that header;
+- every movement used, by its path to the root of its account's log, with the sums before it;
+- every block whose records are shown: hash, path to the sealed log, statements root, author's signature.
+
+So an answer holds relative to one checkpoint. That the *rules* held up to there is what `charitychain.verify` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from charitychain import keys, merkle, records
+from charitychain.chain import blocks, statements
+from charitychain.chain.genesis import Genesis
+from charitychain.errors import CharitychainError, UnreadableError, VerificationError
+from charitychain.index import Head, Index
+from charitychain.records import Place
+from charitychain.replay import header_frontier
+from charitychain.state.movements import Movement, Ref
+from charitychain.state.rules import State
+from charitychain.store.protocol import Store
+from charitychain.sumlog import LogNode, check_log_path
+
+__all__ = ["Reader", "read_block", "read_genesis"]
+
+
+def read_block(store: Store, offset: int, height: int) -> blocks.Block:
+    """Read and parse the block at `offset`.
+
+    Raises:
+        VerificationError: ``CC-FRAME`` and others: it is damaged.
+    """
+    frame = store.read(offset)
+    if frame.payload is None or frame.fault is not None:
+        raise VerificationError(
+            frame.fault or "CC-FRAME",
+            f"block {height} (byte {offset}) is damaged, and the answer rests on it; restore it from a copy",
+            block=height,
+            offset=offset,
+        )
+    try:
+        return blocks.decode_block(frame.payload)
+    except CharitychainError as error:
+        raise VerificationError(error.code, f"block {height} (byte {offset}): {error.message}", block=height) from error
+
+
+def read_genesis(store: Store) -> Genesis:
+    """Return the genesis record of a ledger.
+
+    Raises:
+        UnreadableError: ``CC-NO-GENESIS``: there is no whole first block.
+    """
+    frame = store.read(store.start())
+    try:
+        if frame.payload is not None and frame.fault is None:
+            block = blocks.decode_block(frame.payload)
+            if block.genesis is not None:
+                return block.genesis
+    except CharitychainError:
+        pass
+    raise UnreadableError(
+        "CC-NO-GENESIS", f"{store.name} holds no whole genesis block; it is no ledger, or its start is damaged"
+    )
+
+
+class Reader:
+    """Checked look-ups in a ledger at its head.
+
+    Raises:
+        VerificationError: head and index do not fit together, or the head is not sealed by the operator.
+    """
+
+    def __init__(self, store: Store, index: Index, genesis: Genesis, head: Head) -> None:
+        self.store, self.index, self.genesis, self.head = store, index, genesis, head
+        self.state = State.load(index, genesis.identity(), head.height + 1)
+        self._blocks: dict[int, blocks.Block] = {}
+        self._nodes: dict[tuple[int, int, int], LogNode] = {}
+        self._tops: dict[int, bytes] = {}
+        self.block = read_block(store, index.block_offset(head.height), head.height)
+        self._log_root = header_frontier(index, head.height + 1).root()
+        if self.block.header.hash() != head.hash:
+            raise self._unfit()
+        self.state.height = head.height
+        key = self.state.operator_key()
+        self.state.height = head.height + 1
+        blocks.check_seal(self.block.seal, genesis.origin, head.height + 1, self._log_root, key)
+        if self.state.roots() != (self.block.header.accounts, self.block.header.parties):
+            raise self._unfit()
+
+    def _unfit(self) -> VerificationError:
+        return VerificationError(
+            "CC-INDEX", "the index does not fit the sealed head; remove it and it is made anew", height=self.head.height
+        )
+
+    @property
+    def checkpoint(self) -> str:
+        return self.block.seal.decode()
+
+    def checked_block(self, height: int) -> blocks.Block:
+        """Return a block after checking hash, path to the sealed log, and statements root.
+
+        Raises:
+            VerificationError: the block is damaged, or is not the one in the log.
+        """
+        block = self._blocks.get(height)
+        if block is None:
+            block = read_block(self.store, self.index.block_offset(height), height)
+            leaf = block.header.hash()
+            size = self.head.height + 1
+            proof = merkle.prove_inclusion_from_nodes(merkle.RFC6962, self.index.header_node, height, size)
+            try:
+                merkle.check_inclusion(merkle.RFC6962, proof, height, leaf, size, self._log_root)
+            except VerificationError as error:
+                raise VerificationError(
+                    "CC-LINK", f"block {height} is not the block that the sealed log holds there", block=height
+                ) from error
+            if blocks.statements_root(block.statements) != block.header.statements:
+                raise VerificationError(
+                    "CC-STATEMENTS-ROOT", f"block {height} holds other statements than were sealed", block=height
+                )
+            if len(self._blocks) >= 64:
+                self._blocks.clear()
+            self._blocks[height] = block
+        return block
+
+    def statement(self, place: Place) -> statements.SignedStatement:
+        """Return the statement at a place, its records checked against what its author signed."""
+        block = self.checked_block(place.height)
+        if place.statement >= len(block.statements):
+            raise self._unfit()
+        statement = block.statements[place.statement]
+        statements.check_records_root(statement)
+        return statement
+
+    def check_author(self, place: Place) -> str:
+        """Check the signatures of the statement at a place; return its author's party id."""
+        statement = self.statement(place)
+        self.state.height = place.height
+        try:
+            statements.check_signatures(statement, self.genesis.identity(), lambda key: self.state.signer(key)[1])
+            return self.state.signer(statement.header.author)[0].id
+        finally:
+            self.state.height = self.head.height + 1
+
+    def record(self, place: Place) -> records.Record:
+        """Return the record at a place, after checking its block."""
+        statement = self.statement(place)
+        if place.record >= len(statement.record_bytes):
+            raise self._unfit()
+        return records.decode_record(statement.record_bytes[place.record])
+
+    def time(self, place: Place) -> int:
+        """Return when the block of a place was sealed, UTC seconds."""
+        return self.checked_block(place.height).header.time
+
+    def check_movements(self, refs: Iterable[Ref]) -> None:
+        """Check movements against the sealed accounts root: leaf, path, and the sums before it.
+
+        Raises:
+            VerificationError: ``CC-INDEX``: the index says something that was not sealed.
+        """
+        for number, index in sorted(set(refs)):
+            self.check_movement(self.index.movement(number, index))
+
+    def check_movement(self, movement: Movement) -> None:
+        """Check one movement, as `check_movements` does."""
+        account = self.state.account(movement.account)
+
+        def node(level: int, position: int) -> LogNode:
+            key = (movement.account, level, position)
+            if key not in self._nodes:
+                if len(self._nodes) > 100_000:
+                    self._nodes.clear()
+                self._nodes[key] = self.index.log_node(*key)
+            return self._nodes[key]
+
+        top, before = check_log_path(movement.index, account.log.size, movement.leaf(), node)
+        said = (movement.in_before, movement.rule_before, movement.named_before, movement.back_before)
+        if top.hash != self._top(account.number) or said != before[1:5]:
+            raise VerificationError(
+                "CC-INDEX",
+                f"the index says something of movement {movement.index} of account {account.id!r} that was not sealed;"
+                " remove the index and it is made anew",
+                account=account.id,
+                movement=movement.index,
+            )
+
+    def _top(self, number: int) -> bytes:
+        if number not in self._tops:
+            self._tops[number] = self.state.account(number).log.root()
+        return self._tops[number]
+
+    def key_of(self, party: str) -> bytes | None:
+        """Return the key id that acts for a party at the head."""
+        key = self.state.party(party).key_at(self.head.height + 1)
+        return keys.key_id(key) if key else None

@@ -1,0 +1,108 @@
+"""Accounts: their terms, their tape's sums, and the summary that a block header commits to.
+
+The summary of an account is one leaf, numbered by the account's number, of the tree under the header's accounts
+root. It binds the movement log, its sums, the holes and the reversals: everything a proof about the account starts
+from.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from charitychain import codec
+from charitychain.errors import VerificationError
+from charitychain.state.lookup import Lookup
+from charitychain.state.movements import Movement
+from charitychain.sumlog import LogNode, MovementLog, Tag
+from charitychain.trie import Leaf, SumTrie, TrieRef
+
+__all__ = ["HOLES", "REVERSED", "AccountState"]
+
+HOLES, REVERSED = 0, 1
+
+
+class AccountState:
+    """One account while the ledger is replayed or written. Sums are minor units."""
+
+    __slots__ = (
+        "back", "holes", "id", "in_", "log", "named", "number", "open", "owner", "reversed", "rule", "rule_sum", "terms",
+        "title", "unit",
+    )  # fmt: skip
+
+    def __init__(
+        self, lookup: Lookup, *, number: int, id_: str, unit: str, rule: str, owner: int, terms: bytes, title: str | None
+    ) -> None:
+        self.number, self.id, self.unit, self.rule, self.owner = number, id_, unit, rule, owner
+        self.terms, self.title, self.open = terms, title, True
+        self.in_ = self.rule_sum = self.named = self.back = 0
+        self.log = MovementLog()
+        self.holes = SumTrie(Tag.HOLES_LEAF, Tag.HOLES_NODE, lookup.trie(number, HOLES))
+        self.reversed = SumTrie(Tag.REVERSED_LEAF, Tag.REVERSED_NODE, lookup.trie(number, REVERSED))
+
+    @property
+    def balance(self) -> int:
+        return self.in_ - self.rule_sum - self.named
+
+    @property
+    def pro_rata(self) -> bool:
+        return self.rule == "pro-rata"
+
+    def append(self, lookup: Lookup, movement: Movement) -> None:
+        """Write a movement that was made for the end of this log, and all it changes here."""
+        leaf = movement.leaf()
+        for level, index, node in self.log.append(leaf):
+            lookup.put_log_node(self.number, level, index, node)
+        lookup.put_movement(movement)
+        self.in_ += leaf.in_
+        self.rule_sum += leaf.rule
+        self.named += leaf.named
+        self.back += leaf.back
+        if movement.named and not self.pro_rata:
+            offset = 0
+            for run in movement.takes:
+                last = run.position + run.length - 1
+                self.holes.put(Leaf(run.position, last, run.length, movement.index, offset))
+                offset += run.length
+        if leaf.back and movement.source is not None:
+            before = self.reversed.find(movement.source[1])
+            total = movement.amount + (before.sum if before else 0)
+            self.reversed.put(Leaf(movement.source[1], movement.source[1], total, movement.index, 0))
+
+    def summary(self) -> list[Any]:
+        """Return the fields of the summary, checked against each other.
+
+        Raises:
+            VerificationError: ``CC-SUMMARY``: the account's own sums do not fit.
+        """
+        holes = 0 if self.pro_rata else self.named
+        if self.balance < 0 or self.holes.sum != holes or self.reversed.sum != self.back:
+            raise VerificationError("CC-SUMMARY", f"the sums of account {self.id!r} do not fit", account=self.id)
+        return [
+            self.number, self.id, self.terms, self.unit, self.rule, self.owner, int(self.open),
+            self.log.size, self.log.root(), self.in_, self.rule_sum, self.named, self.back,
+            self.holes.root_hash(), self.holes.sum, self.reversed.root_hash(), self.reversed.sum,
+        ]  # fmt: skip
+
+    def leaf_hash(self) -> bytes:
+        """Return this account's leaf under the accounts root."""
+        return sha256(bytes((Tag.ACCOUNT_LEAF,)) + codec.encode(self.summary())).digest()
+
+    def pack(self) -> bytes:
+        """Return what `unpack` needs to go on; derived data, never part of the ledger."""
+        peaks = [node.pack() for node in self.log.peaks]
+        tries = [trie.root.pack() if trie.root else None for trie in (self.holes, self.reversed)]
+        return codec.encode([self.summary(), self.title, peaks, tries])
+
+    @classmethod
+    def unpack(cls, lookup: Lookup, data: bytes) -> AccountState:
+        value: Any = codec.decode(data)
+        summary, title, peaks, tries = value
+        number, id_, terms, unit, rule, owner, open_, size, _, in_, rule_sum, named, back, *_ = summary
+        self = cls(lookup, number=number, id_=id_, unit=unit, rule=rule, owner=owner, terms=terms, title=title)
+        self.open = bool(open_)
+        self.in_, self.rule_sum, self.named, self.back = in_, rule_sum, named, back
+        self.log = MovementLog(size, map(LogNode.unpack, peaks))
+        for trie, root in zip((self.holes, self.reversed), tries, strict=True):
+            trie.root = TrieRef.unpack(root) if root else None
+        return self

@@ -1,0 +1,397 @@
+"""Where units went, and where they came from: interval overlap account by account.
+
+`follow` takes a stretch of an inflow forward to everything it became. It walks in ledger order, so that all that
+arrives at one inflow is known before any of it goes on, and counts each unit once even where it arrives on two
+lineages (the steps that earned it, the sponsor's gift that paid it; the paying one is counted first).
+`origins` walks back from an outflow to the gifts that paid for it.
+
+Both use the maps on boundaries of `charitychain.tape` and read movements through a `Lookup`.
+
+Cost under fifo: O(pieces · log n). Under pro-rata a piece costs one step for each later outflow of the account.
+Circles between pro-rata accounts multiply pieces, so both stop at `limit` pieces and return the rest as a remainder
+that still sums.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from charitychain.errors import VerificationError
+from charitychain.records import Place
+from charitychain.state.accounts import AccountState
+from charitychain.state.lookup import GiftAt, Lookup, gifts_of
+from charitychain.state.movements import Kind, Movement, Ref
+from charitychain.tape import Run, clip, convert, fifo_cut, named_cut, pro_rata_cut
+
+__all__ = ["PIECE_LIMIT", "Flow", "Use", "follow", "origins"]
+
+PIECE_LIMIT = 1_000_000
+Path = tuple[Place, ...]
+Push = Callable[[Sequence[int]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A final use, or a refund, as an outflow, with the records on the way and whether a name chose any step."""
+
+    outflow: Ref
+    path: Path
+    chosen: bool
+
+
+@dataclass(slots=True)
+class Flow:
+    """What a stretch of units became. Amounts are minor units of the account where they rest or left.
+
+    `held` lists (account, tape runs): positions on the tape under fifo, in today's balance under pro-rata.
+    `converted` has for the place of each conversion (units that left, units they gave). `touched` is every movement
+    that the answer rests on.
+    """
+
+    uses: dict[Use, int] = field(default_factory=dict)
+    refunds: dict[Use, int] = field(default_factory=dict)
+    converted: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    held: dict[int, list[Run]] = field(default_factory=lambda: defaultdict(list))
+    remainder: dict[int, int] = field(default_factory=dict)
+    touched: set[Ref] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Arrival:
+    start: int
+    end: int
+    path: Path
+    paying: bool
+    chosen: bool
+    conversion: Place | None = None
+
+
+class _Walk:
+    """One forward walk: arrivals wait in a heap by the place of the inflow they belong to."""
+
+    def __init__(self, lookup: Lookup, accounts: Sequence[AccountState], paying_only: bool) -> None:
+        self.lookup, self.accounts, self.paying_only = lookup, accounts, paying_only
+        self.flow = Flow()
+        self.waiting: dict[Ref, list[_Arrival]] = defaultdict(list)
+        self.order: list[tuple[Place, Ref]] = []
+
+    def movement(self, ref: Ref) -> Movement:
+        self.flow.touched.add(ref)
+        return self.lookup.movement(*ref)
+
+    def arrive(self, ref: Ref, arrival: _Arrival) -> None:
+        if arrival.start == arrival.end:
+            return
+        if ref not in self.waiting:
+            heapq.heappush(self.order, (self.movement(ref).place, ref))
+        self.waiting[ref].append(arrival)
+
+    def run(self, limit: int) -> Flow:
+        pieces = 0
+        while self.order:
+            _, ref = heapq.heappop(self.order)
+            arrivals = sorted(self.waiting.pop(ref), key=lambda a: (not a.paying, a.start, a.path))
+            seen: list[tuple[int, int]] = []
+            inflow = self.movement(ref)
+            for arrival in arrivals:
+                fresh = clip(seen, arrival.start, arrival.end)
+                seen = sorted([*seen, *fresh])
+                if arrival.conversion is not None:
+                    left, gave = self.flow.converted[arrival.conversion]
+                    self.flow.converted[arrival.conversion] = (left, gave + sum(b - a for a, b in fresh))
+                for a, b in fresh:
+                    pieces += 1
+                    if pieces > limit:
+                        self.flow.remainder[ref[0]] = self.flow.remainder.get(ref[0], 0) + b - a
+                    else:
+                        self.spread(inflow, a, b, arrival)
+        return self.flow
+
+    def spread(self, inflow: Movement, a: int, b: int, arrival: _Arrival) -> None:
+        """Send units ``[a, b)`` of an inflow through the outflows that took them."""
+        account = self.accounts[inflow.account]
+        fate = _fate_pro_rata if account.pro_rata else _fate_fifo
+        held = self.flow.held[account.number]
+        for outflow, c, d in fate(self.lookup, account, inflow, a, b, held):
+            self.flow.touched.add((outflow.account, outflow.index))
+            if c < d:
+                self.through(outflow, c, d, arrival)
+
+    def through(self, outflow: Movement, c: int, d: int, came: _Arrival) -> None:
+        """Send the stretch ``[c, d)`` of an outflow to where it went."""
+        path, chosen = came.path, came.chosen or outflow.named
+        match outflow.kind:
+            case Kind.DISBURSED | Kind.FUNDED:
+                assert outflow.target is not None
+                self.arrive(outflow.target, _Arrival(c, d, (*path, outflow.place), True, chosen))
+            case Kind.CONVERTED_OUT:
+                assert outflow.target is not None
+                inflow = self.movement(outflow.target)
+                assert inflow.conversion is not None
+                taken, given = inflow.conversion
+                left, gave = self.flow.converted.get(outflow.place, (0, 0))
+                self.flow.converted[outflow.place] = (left + d - c, gave)
+                paying = inflow.second is None
+                if paying or not self.paying_only:
+                    x, y = (convert(z, given=given, taken=taken) for z in (c, d))
+                    way = (*path, outflow.place)
+                    self.arrive(outflow.target, _Arrival(x, y, way, paying, chosen, outflow.place))
+            case Kind.REFUNDED:
+                use = Use((outflow.account, outflow.index), path, chosen)
+                self.flow.refunds[use] = self.flow.refunds.get(use, 0) + d - c
+            case _:
+                for reversal, cut in reversals_of(self.lookup, self.accounts[outflow.account], outflow):
+                    x, y = cut(c), cut(d)
+                    way = (*path, reversal.place)
+                    self.arrive((reversal.account, reversal.index), _Arrival(x, y, way, True, chosen))
+                    c, d = c - x, d - y
+                if c < d:
+                    use = Use((outflow.account, outflow.index), path, chosen)
+                    self.flow.uses[use] = self.flow.uses.get(use, 0) + d - c
+
+
+def follow(
+    lookup: Lookup,
+    accounts: Sequence[AccountState],
+    gift: GiftAt,
+    *,
+    paying_only: bool = False,
+    limit: int = PIECE_LIMIT,
+) -> Flow:
+    """Follow one gift forward to everything it became.
+
+    Args:
+        paying_only: Do not follow a conversion that somebody else funded: the units it earned can be named and
+            refunded along the paying lineage only.
+    """
+    walk = _Walk(lookup, accounts, paying_only)
+    walk.arrive((gift.account, gift.movement), _Arrival(gift.offset, gift.offset + gift.amount, (), True, False))
+    return walk.run(limit)
+
+
+def reversals_of(
+    lookup: Lookup, account: AccountState, outflow: Movement
+) -> Iterator[tuple[Movement, Callable[[int], int]]]:
+    """Yield what undid an outflow, oldest first, each with its map on the boundaries of what was left then."""
+    leaf = account.reversed.find(outflow.index)
+    chain: list[Movement] = []
+    last = leaf.first if leaf else None
+    while last is not None:
+        chain.append(lookup.movement(account.number, last))
+        last = chain[-1].previous
+    left, done = outflow.amount, 0
+    for reversal in reversed(chain):
+        phi, amount, balance = done % left, reversal.amount, left
+
+        def cut(z: int, amount: int = amount, balance: int = balance, phi: int = phi) -> int:
+            return pro_rata_cut(z, amount=amount, balance=balance, phi=phi)
+
+        yield reversal, cut
+        left, done = left - amount, done + amount
+
+
+def _fate_fifo(
+    lookup: Lookup, account: AccountState, inflow: Movement, a: int, b: int, held: list[Run]
+) -> Iterator[tuple[Movement, int, int]]:
+    low, high = inflow.in_before + a, inflow.in_before + b
+    holes_below = account.holes.covered_below(low)
+    kept: list[Run] = []
+    at, inside = low, 0
+    for hole in account.holes.crossing(low, high):
+        x, y = max(hole.key, low), min(hole.key + hole.sum, high)
+        if at < x:
+            kept.append(Run(at, x - at))
+        at, inside = y, inside + y - x
+        start = hole.second + x - hole.key
+        yield lookup.movement(account.number, hole.first), start, start + y - x
+    if at < high:
+        kept.append(Run(at, high - at))
+    rank, end = low - holes_below, high - holes_below - inside
+    spent = min(end, account.rule_sum)
+    while rank < spent:
+        outflow = lookup.rule_outflow_at(account.number, rank)
+        if not outflow.rule_before <= rank < outflow.rule_before + outflow.amount or outflow.index < inflow.index:
+            raise _index_lies(account)
+        upto = min(spent, outflow.rule_before + outflow.amount)
+        yield outflow, rank - outflow.rule_before, upto - outflow.rule_before
+        rank = upto
+    # What the rule did not reach is held: the last (end - spent) units of the kept runs.
+    skip = max(spent - (low - holes_below), 0)
+    for run in kept:
+        cut = min(skip, run.length)
+        skip -= cut
+        if cut < run.length:
+            held.append(Run(run.position + cut, run.length - cut))
+
+
+def _fate_pro_rata(
+    lookup: Lookup, account: AccountState, inflow: Movement, a: int, b: int, held: list[Run]
+) -> Iterator[tuple[Movement, int, int]]:
+    x, y = inflow.balance_before + a, inflow.balance_before + b
+    # Outflows tile what left the account, since each takes at least one unit: none can be left out unseen.
+    left = inflow.rule_before + inflow.named_before
+    for outflow in lookup.outflows(account.number, inflow.index):
+        if outflow.rule_before + outflow.named_before != left:
+            raise _index_lies(account)
+        left += outflow.amount
+        c, d = _cut_pro_rata(outflow, [x, y])
+        yield outflow, c, d
+        x, y = x - c, y - d
+        if x == y:
+            return
+    if left != account.rule_sum + account.named:
+        raise _index_lies(account)
+    held.append(Run(x, y - x))
+
+
+def _index_lies(account: AccountState) -> VerificationError:
+    return VerificationError("CC-INDEX", f"the index misses movements of account {account.id!r}; make it anew")
+
+
+def _cut_pro_rata(outflow: Movement, positions: Sequence[int]) -> list[int]:
+    if outflow.named:
+        return [named_cut(z, outflow.takes) for z in positions]
+    balance, phi = outflow.balance_before, outflow.phi
+    return [pro_rata_cut(z, amount=outflow.amount, balance=balance, phi=phi) for z in positions]
+
+
+# --------------------------------------------------------------------------------------------------- backward
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """A path back from the asked outflow: units of `outflow` map to units of the asked one through `pushes`."""
+
+    outflow: Ref
+    pushes: tuple[Push, ...]
+
+
+def origins(
+    lookup: Lookup, accounts: Sequence[AccountState], outflow: Movement, *, limit: int = PIECE_LIMIT
+) -> tuple[dict[str, int], int, set[Ref]]:
+    """Return which gifts paid for an outflow, along the paying lineage.
+
+    Returns:
+        Units of the outflow (net of what was reversed) by gift id; the units beyond `limit` pieces, whose gifts are
+        not told; and the movements that the answer rests on.
+    """
+    found: dict[str, int] = defaultdict(int)
+    touched: set[Ref] = set()
+    undo = [cut for _, cut in reversals_of(lookup, accounts[outflow.account], outflow)]
+
+    def net(ends: Sequence[int]) -> list[int]:
+        rest = list(ends)
+        for cut in undo:
+            rest = [z - cut(z) for z in rest]
+        return rest
+
+    stack = [_Back((outflow.account, outflow.index), (net,))]
+    remainder = pieces = 0
+    while stack:
+        back = stack.pop()
+        touched.add(back.outflow)
+        taker = lookup.movement(*back.outflow)
+        for inflow, cut in _takes_from(lookup, accounts[taker.account], taker):
+            ends = _push((cut, *back.pushes), [0, inflow.amount])
+            if ends[0] == ends[1]:
+                continue
+            touched.add((inflow.account, inflow.index))
+            pieces += 1
+            if pieces > limit:
+                remainder += ends[1] - ends[0]
+            elif inflow.kind == Kind.DONATED:
+                gifts = list(gifts_of(lookup, inflow))
+                marks = _push((cut, *back.pushes), [gift.offset for gift in gifts] + [inflow.amount])
+                for gift, (low, high) in zip(gifts, pairwise(marks), strict=True):
+                    if low < high:
+                        found[gift.id] += high - low
+            else:
+                stack.append(_source(lookup, accounts, inflow, (cut, *back.pushes)))
+    return dict(found), remainder, touched
+
+
+def _push(pushes: tuple[Push, ...], ends: Sequence[int]) -> list[int]:
+    marks = list(ends)
+    for push in pushes:
+        marks = push(marks)
+    return marks
+
+
+def _source(lookup: Lookup, accounts: Sequence[AccountState], inflow: Movement, pushes: tuple[Push, ...]) -> _Back:
+    """Return the step from an inflow back to the outflow that paid it."""
+    assert inflow.source is not None
+    if inflow.kind == Kind.REVERSED:
+        outflow = lookup.movement(*inflow.source)
+        cuts: list[Callable[[int], int]] = []
+        for reversal, cut in reversals_of(lookup, accounts[inflow.account], outflow):
+            cuts.append(cut)
+            if reversal.index == inflow.index:
+                break
+
+        def came_back(ends: Sequence[int]) -> list[int]:
+            rest = list(ends)
+            for cut in cuts[:-1]:
+                rest = [z - cut(z) for z in rest]
+            return [cuts[-1](z) for z in rest]
+
+        return _Back(inflow.source, (came_back, *pushes))
+    if inflow.conversion is None or inflow.second is not None:
+        return _Back(inflow.second or inflow.source, pushes)
+    taken, given = inflow.conversion
+
+    def converted(ends: Sequence[int]) -> list[int]:
+        return [convert(z, given=given, taken=taken) for z in ends]
+
+    return _Back(inflow.source, (converted, *pushes))
+
+
+def _takes_from(lookup: Lookup, account: AccountState, taker: Movement) -> Iterator[tuple[Movement, Push]]:
+    """Yield the inflows that an outflow took units from, each with the map from its units to the outflow's."""
+    if account.pro_rata:
+        yield from _takes_from_pro_rata(lookup, account, taker)
+        return
+    if taker.named:
+        runs = list(taker.takes)
+    else:
+        low = account.holes.position_of_rank(taker.rule_before)
+        high = account.holes.position_of_rank(taker.rule_before + taker.amount - 1) + 1
+        runs = [Run(low, high - low)]
+    done: set[int] = set()
+    for run in runs:
+        at = run.position
+        while at < run.position + run.length:
+            inflow = lookup.inflow_at(account.number, at)
+            at = inflow.in_before + inflow.amount
+            if inflow.index not in done:
+                done.add(inflow.index)
+                yield inflow, _fifo_push(account, inflow, taker)
+
+
+def _fifo_push(account: AccountState, inflow: Movement, taker: Movement) -> Push:
+    def push(ends: Sequence[int]) -> list[int]:
+        positions = [inflow.in_before + z for z in ends]
+        if taker.named:
+            return [named_cut(p, taker.takes) for p in positions]
+        ranks = [p - account.holes.covered_below(p) for p in positions]
+        return [fifo_cut(rank, rule_before=taker.rule_before, amount=taker.amount) for rank in ranks]
+
+    return push
+
+
+def _takes_from_pro_rata(lookup: Lookup, account: AccountState, taker: Movement) -> Iterator[tuple[Movement, Push]]:
+    outflows = list(lookup.outflows(account.number, -1, taker.index))
+    for inflow in lookup.inflows(account.number, taker.index):
+        later = [m for m in outflows if m.index > inflow.index] + [taker]
+
+        def push(ends: Sequence[int], inflow: Movement = inflow, later: list[Movement] = later) -> list[int]:
+            positions = [inflow.balance_before + z for z in ends]
+            for outflow in later[:-1]:
+                taken = _cut_pro_rata(outflow, positions)
+                positions = [z - c for z, c in zip(positions, taken, strict=True)]
+            return _cut_pro_rata(later[-1], positions)
+
+        yield inflow, push
