@@ -42,4 +42,4 @@ help:  ## this list
 
 clean:  ## remove the virtual environment and all caches
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
-	find charitychain tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

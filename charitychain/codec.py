@@ -37,7 +37,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeAlias
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 from charitychain.errors import MalformedError
 
@@ -54,7 +54,7 @@ __all__ = [
     "encode",
 ]
 
-Value: TypeAlias = "int | bytes | str | None | Sequence[Value]"
+Value: TypeAlias = "int | bytes | str | Sequence[Value] | None"
 """What can be encoded. Decoding gives tuples, never lists."""
 
 MAX_INT = 2**63 - 1
@@ -178,7 +178,7 @@ def check_id(text: str, *, what: str = "id") -> str:
         return text
     fault = _text_fault(text) or _id_fault(text)
     if fault:
-        raise MalformedError("CC-ID", f"{what} {ascii(text[:40])}: {fault}", what=what)
+        raise MalformedError("CC-ID", f"{what} {text[:40]!a}: {fault}", what=what)
     return text
 
 

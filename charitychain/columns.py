@@ -95,7 +95,9 @@ def check_columns(columns: bytes, width: int) -> Span:
 
     count, rest = divmod(len(columns), width)
     if rest or not count:
-        raise MalformedError("CC-GIFTS", f"columns of {len(columns)} bytes are no whole number of gifts of {width} bytes")
+        raise MalformedError(
+            "CC-GIFTS", f"columns of {len(columns)} bytes are no whole number of gifts of {width} bytes"
+        )
     whole = count // RUN * RUN
     words = np.frombuffer(columns, dtype="<u8")
     run_words = RUN * width // 8

@@ -27,7 +27,7 @@ from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.units import format_amount, parse_amount
 
-__all__ = ["Entry", "Built", "build", "describe", "entry_id", "same_entry"]
+__all__ = ["Built", "Entry", "build", "describe", "entry_id", "same_entry"]
 
 Entry = Mapping[str, Any]
 
@@ -128,7 +128,10 @@ class _Fields:
         stated = self.text("unit")
         if stated is not None and stated != account.unit:
             raise RefusedError(
-                "CC-UNIT", f"account {account.id!r} is in {account.unit}, not in {stated}", expected=account.unit, found=stated
+                "CC-UNIT",
+                f"account {account.id!r} is in {account.unit}, not in {stated}",
+                expected=account.unit,
+                found=stated,
             )
         return parse_amount(self.must(name), self.state.unit_of(account))
 
@@ -334,7 +337,9 @@ _NAMES = {(kind, "account"): "from" for kind in ("disbursement", "expenditure", 
 
 def _account_of(state: State, record: records.Record) -> AccountState | None:
     match record:
-        case records.Donation() | records.Gifts() | records.Disbursement() | records.Expenditure() | records.Conversion():
+        case (
+            records.Donation() | records.Gifts() | records.Disbursement() | records.Expenditure() | records.Conversion()
+        ):
             return state.accounts[record.account]
         case records.Refund():
             if record.account is not None:
@@ -379,7 +384,9 @@ def _describe_columns(state: State, record: records.Gifts, data: bytes) -> dict[
 
 def same_entry(new: Entry, signed: Entry) -> bool:
     """Say whether an entry says what a signed record said: amounts by value, nothing filled in."""
-    return _normal(new) == _normal({**signed, "unit": new["unit"]} if "unit" in new and "unit" not in signed else signed)
+    return _normal(new) == _normal(
+        {**signed, "unit": new["unit"]} if "unit" in new and "unit" not in signed else signed
+    )
 
 
 def _normal(entry: Entry) -> dict[str, Any]:

@@ -13,7 +13,8 @@
 Rules upheld here:
 
 - A caller picks a branch by what it would *do* next; misuse by our own caller stays `ValueError` or `TypeError`.
-- Each error carries a stable `code` (such as ``CC-LINK``), documented in `docs/reference/errors.md`; wording may improve, codes stay.
+- Each error carries a stable `code` (such as ``CC-LINK``), documented in `docs/reference/errors.md`; wording may
+  improve, codes stay.
 - Facts (height, offset, expected, found, …) are attributes in `facts`; the sentence is built from them.
 - Nothing here prints, exits or knows about a terminal.
 

@@ -185,7 +185,8 @@ class Index:
 
     def put_block_hash(self, height: int, block_hash: bytes) -> None:
         self.run(
-            "INSERT INTO blocks VALUES (?, NULL, ?) ON CONFLICT DO UPDATE SET hash = excluded.hash", (height, block_hash)
+            "INSERT INTO blocks VALUES (?, NULL, ?) ON CONFLICT DO UPDATE SET hash = excluded.hash",
+            (height, block_hash),
         )
 
     def block_hash(self, height: int) -> bytes | None:
@@ -333,6 +334,6 @@ def _pack(m: Movement) -> bytes:
 
 
 def _unpack(data: bytes) -> Movement:
-    value: Any = codec.decode(data)
-    named, takes = bool(value[14]), tuple(Run(*run) for run in value[15])
-    return Movement(*value[:3], Place(*value[3]), *value[4:14], named, takes, value[16])
+    value: list[Any] = list(cast(tuple[Any, ...], codec.decode(data)))
+    value[3], value[14], value[15] = Place(*value[3]), bool(value[14]), tuple(Run(*run) for run in value[15])
+    return Movement(*value)

@@ -180,20 +180,7 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
         loaded = _load(public_key)
     except MalformedError as error:
         raise VerificationError("CC-SIGNATURE", f"signature: its key is not acceptable: {error}") from error
-    if not isinstance(signature, bytes) or len(signature) != SIGNATURE_BYTES:
-        raise _bad(public_key, "it is not 64 bytes")
-    r = signature[:32]
-    if r in _LOW_ORDER:
-        raise _bad(public_key, "its R is of low order")
-    # The library refuses these two as well; stated here, the rule does not hang on its release or its backend.
-    if int.from_bytes(r, "little") % _SIGN_BIT >= _P:
-        raise _bad(public_key, "its R is not canonical")
-    if int.from_bytes(signature[32:], "little") >= _L:
-        raise _bad(public_key, "its S is not below L")
-    try:
-        loaded.verify(signature, message)
-    except InvalidSignature:
-        raise _bad(public_key, "it does not fit this message and key") from None
+    _check_signature(loaded, public_key, message, signature)
 
 
 def is_valid(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -228,6 +215,23 @@ def signed_message(purpose: str, identity: bytes, body: bytes) -> bytes:
     if len(identity) != 32:
         raise ValueError(f"a ledger's identity is 32 bytes, not {len(identity)}")
     return _MESSAGE_PREFIX + purpose.encode("ascii") + b"\x00" + identity + body
+
+
+def _check_signature(loaded: Ed25519PublicKey, public_key: bytes, message: bytes, signature: bytes) -> None:
+    if not isinstance(signature, bytes) or len(signature) != SIGNATURE_BYTES:
+        raise _bad(public_key, "it is not 64 bytes")
+    r = signature[:32]
+    if r in _LOW_ORDER:
+        raise _bad(public_key, "its R is of low order")
+    # The library refuses these two as well; stated here, the rule does not hang on its release or its backend.
+    if int.from_bytes(r, "little") % _SIGN_BIT >= _P:
+        raise _bad(public_key, "its R is not canonical")
+    if int.from_bytes(signature[32:], "little") >= _L:
+        raise _bad(public_key, "its S is not below L")
+    try:
+        loaded.verify(signature, message)
+    except InvalidSignature:
+        raise _bad(public_key, "it does not fit this message and key") from None
 
 
 def _bad(public_key: bytes, why: str) -> VerificationError:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from charitychain import entries
 from charitychain.chain.blocks import peek_header
@@ -57,6 +57,7 @@ from charitychain.writer import RecordWriter, first_block, party_record
 __all__ = ["Ledger", "Writer"]
 
 Passphrase = Callable[[KeyEntry], bytes]
+T = TypeVar("T")
 SELF_ROLES = ("operator", "intake", "charity", "sponsor")
 
 
@@ -151,7 +152,7 @@ class Writer:
         return self.add(_entry("unit", fields, id=id, decimals=decimals))
 
     def party(self, id: str, *, roles: list[str], key: str | None = None, **fields: Any) -> bool:
-        """Admit a party; without `key` (66 hex digits) a new key is made in the keyring. It acts from the next block."""
+        """Admit a party; without `key` (66 hex digits) one is made in the keyring. It acts from the next block on."""
         if key is None:
             if self.core.state.lookup.find_id(id) is not None:
                 raise RefusedError("CC-DUPLICATE-ID", f"id {id!r} is taken", id=id)
@@ -317,7 +318,9 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # ------------------------------------------------------------------------------------------- questions
@@ -342,7 +345,7 @@ class Ledger:
         return self._ask(lambda: trace_gift(self.reader(), gift, limit=limit))
 
     def sources(self, id: str, *, offset: int = 0, count: int = 20) -> Sources:
-        """Say which gifts paid for an expenditure or another outflow: largest first, a page of `count` from `offset`."""
+        """Say which gifts paid for an expenditure or another outflow: largest first, `count` of them from `offset`."""
         return self._ask(lambda: find_sources(self.reader(), id, offset=offset, count=count))
 
     def balance(self, account: str) -> Money:
@@ -373,7 +376,7 @@ class Ledger:
             raise
         return self._reader
 
-    def _ask(self, question: Callable[[], Any]) -> Any:
+    def _ask(self, question: Callable[[], T]) -> T:
         """Answer; where the index is at fault, make it anew once and answer again."""
         try:
             return question()
@@ -485,7 +488,8 @@ class Ledger:
             if tail is not None:
                 kept = store.cut(tail.offset)
                 self.notices.append(
-                    f"A write was cut off at byte {tail.offset}; what follows it was never acknowledged and is kept in {kept}."
+                    f"A write was cut off at byte {tail.offset}; what follows was never acknowledged and is kept"
+                    f" in {kept}."
                 )
             head = self._bring_forward(index, store)
             reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
@@ -515,7 +519,7 @@ class Ledger:
         if entry is None:
             raise KeyAccessError(
                 "CC-KEY-MISSING",
-                f"the operator's key of {self.origin} is not in {self.keyring.directory}; only its holder can write here",
+                f"the operator's key of {self.origin} is not in {self.keyring.directory}; only its holder can write",
             )
         mark = HighWaterMark.open(entry.path.with_suffix(".mark"), self.identity)
         head = index.head()
@@ -537,8 +541,8 @@ class Ledger:
         if mark.height > head.height:
             raise RefusedError(
                 "CC-OLDER",
-                f"the operator's key has sealed block {mark.height}, but this file ends at block {head.height}: it is an"
-                " older copy. Writing here would make two histories; bring back the newer file",
+                f"the operator's key has sealed block {mark.height}, but this file ends at block {head.height}: it is"
+                " an older copy. Writing here would make two histories; bring back the newer file",
                 expected=mark.height,
                 found=head.height,
             )
@@ -558,7 +562,9 @@ class Ledger:
             entry = self.keyring.find(public)
             if entry is None:
                 raise KeyAccessError(
-                    "CC-KEY-MISSING", f"the key {public[1:].hex()[:16]}… is not in {self.keyring.directory}", key=public.hex()
+                    "CC-KEY-MISSING",
+                    f"the key {public[1:].hex()[:16]}… is not in {self.keyring.directory}",
+                    key=public.hex(),
                 )
             key = self._loaded[public] = self.keyring.load(entry, self._passphrase)
         return key

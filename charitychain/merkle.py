@@ -99,7 +99,7 @@ RFC6962 = TreeKind("rfc6962", 0x00, 0x01)
 """The tree of certificate transparency and of C2SP transparency logs (RFC 6962, section 2.1)."""
 
 ReadNode = Callable[[int, int], bytes]
-"""Given level and index, returns the stored hash of the complete node over leaves index·2^level … (index+1)·2^level−1."""
+"""Given level and index, returns the stored hash of the complete node over 2^level leaves from index·2^level on."""
 
 
 def leaf_hash(kind: TreeKind, data: bytes) -> bytes:
@@ -187,9 +187,7 @@ def prove_consistency(kind: TreeKind, leaf_hashes: Sequence[bytes], size_old: in
     Raises:
         IndexError: `size_old` is 0 or larger than the tree.
     """
-    return tuple(
-        root(kind, leaf_hashes[start:end]) for start, end in _consistency_ranges(size_old, len(leaf_hashes))
-    )
+    return tuple(root(kind, leaf_hashes[start:end]) for start, end in _consistency_ranges(size_old, len(leaf_hashes)))
 
 
 def check_consistency(

@@ -216,7 +216,7 @@ class Expenditure:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Value changes unit: `amount` leaves `account`, `gives` arrives in `to`, paid by `funded_from` where that is set."""
+    """Value changes unit: `amount` leaves `account`, `gives` arrives in `to`, paid by `funded_from` if that is set."""
 
     KIND: ClassVar[int] = 22
     NAME: ClassVar[str] = "conversion"
@@ -443,7 +443,9 @@ def decode_record(data: bytes) -> Record:
         raise MalformedError("CC-RECORD", "a record must be an array with its kind number first")
     cls = _BY_KIND.get(value[0])
     if cls is None:
-        raise MalformedError("CC-KIND", f"record kind {value[0]} is not known to this version; a newer release may read it")
+        raise MalformedError(
+            "CC-KIND", f"record kind {value[0]} is not known to this version; a newer release may read it"
+        )
     schema = _SCHEMA[cls]
     if len(value) != len(schema) + 1:
         raise MalformedError("CC-RECORD", f"{cls.NAME} must have {len(schema)} fields, found {len(value) - 1}")

@@ -90,7 +90,9 @@ class Replay:
         self._damaged = self._was_damaged = False
 
     @classmethod
-    def resume(cls, index: Index, genesis: Genesis, last: blocks.Block, head: Head, report: Callable[[Fault], None]) -> Replay:
+    def resume(
+        cls, index: Index, genesis: Genesis, last: blocks.Block, head: Head, report: Callable[[Fault], None]
+    ) -> Replay:
         """Go on from the last block that an index covers."""
         self = cls(index, report)
         self.genesis, self.identity = genesis, genesis.identity()
@@ -120,13 +122,20 @@ class Replay:
         if part and self._frame.payload is not None:
             at = self._frame.payload.find(part)
             offset = offset if at < 0 else self._frame.end - self._frame.length + at
-        self._report(
-            Fault(code, message, self.height, statement, record, offset, _words(expected), _words(found))
-        )
+        self._report(Fault(code, message, self.height, statement, record, offset, _words(expected), _words(found)))
 
-    def _error(self, error: CharitychainError, **place: Any) -> None:
-        facts = {name: error.facts.get(name) for name in ("expected", "found")}
-        self._fault(error.code, error.message, **place, **facts)
+    def _error(
+        self, error: CharitychainError, *, statement: int | None = None, record: int | None = None, part: bytes = b""
+    ) -> None:
+        self._fault(
+            error.code,
+            error.message,
+            statement=statement,
+            record=record,
+            part=part,
+            expected=error.facts.get("expected"),
+            found=error.facts.get("found"),
+        )
 
     # ------------------------------------------------------------------------------------------- a block
 
@@ -146,7 +155,9 @@ class Replay:
             except MalformedError as error:
                 self._damaged = True
                 if header is not None and header.height > self.height:
-                    self._fault("CC-HEIGHT", "blocks are missing before this one", expected=self.height, found=header.height)
+                    self._fault(
+                        "CC-HEIGHT", "blocks are missing before this one", expected=self.height, found=header.height
+                    )
                     self._lose(header.height)
                 self._error(error)
         if block is None:
@@ -276,22 +287,23 @@ class Replay:
         self.index.pending[self.height, number] = statement
         self.counts["statements"] += 1
         self.counts["records"] += len(statement.record_bytes)
-        place = {"statement": number, "part": statement.header_bytes}
+        part = statement.header_bytes
         known = True
         try:
             statements.check_signatures(statement, self.identity, lambda key_id: state.signer(key_id)[1])
         except CharitychainError as error:
             known = error.code != "CC-UNKNOWN-KEY"
             if self._unknown_since is None or known:
-                self._error(error, **place)
-        for check in (
-            lambda: statements.check_records_root(statement),
-            lambda: None if self._unknown_since is not None or not known else state.check_order(header),
-        ):
-            try:
-                check()
-            except CharitychainError as error:
-                self._error(error, **place)
+                self._error(error, statement=number, part=part)
+        try:
+            statements.check_records_root(statement)
+        except VerificationError as error:
+            self._error(error, statement=number, part=part)
+        try:
+            if self._unknown_since is None and known:
+                state.check_order(header)
+        except VerificationError as error:
+            self._error(error, statement=number, part=part)
         try:
             state.begin_statement([header.author, *header.signers])
         except VerificationError:  # an unknown key: reported above
@@ -301,7 +313,7 @@ class Replay:
         if moves != statement.moves and self._unknown_since is None and not self._roots_off:
             self._fault(
                 "CC-MOVES", "the movements sealed with this statement are not those that its records make",
-                expected=moves, found=statement.moves, **place,
+                statement=number, part=part, expected=moves, found=statement.moves,
             )  # fmt: skip
         state.accept(header, statement.id)
 

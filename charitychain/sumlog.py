@@ -29,7 +29,17 @@ from charitychain.codec import MAX_INT
 from charitychain.errors import VerificationError
 from charitychain.records import Place
 
-__all__ = ["LogNode", "MovementLog", "Span", "Tag", "check_log_path", "empty_root", "span_leaf", "span_node", "span_root"]
+__all__ = [
+    "LogNode",
+    "MovementLog",
+    "Span",
+    "Tag",
+    "check_log_path",
+    "empty_root",
+    "span_leaf",
+    "span_node",
+    "span_root",
+]
 
 
 class Tag(IntEnum):
@@ -154,7 +164,7 @@ def log_node(left: LogNode, right: LogNode) -> LogNode:
     Raises:
         VerificationError: ``CC-SPAN``: places do not strictly rise, or a sum is too large.
     """
-    sums = [a + b for a, b in zip(left[1:5], right[1:5], strict=True)]
+    sums = (left.in_ + right.in_, left.rule + right.rule, left.named + right.named, left.back + right.back)
     if left.last >= right.first or max(sums) > MAX_INT:
         raise VerificationError("CC-SPAN", "places in a movement log must rise and its sums stay below 2^63")
     digest = sha256(bytes((Tag.MOVEMENT_NODE,)) + left.pack() + right.pack()).digest()
@@ -201,7 +211,9 @@ class MovementLog:
         return node
 
 
-def check_log_path(index: int, size: int, leaf: LogNode, node: Callable[[int, int], LogNode]) -> tuple[LogNode, LogNode]:
+def check_log_path(
+    index: int, size: int, leaf: LogNode, node: Callable[[int, int], LogNode]
+) -> tuple[LogNode, LogNode]:
     """Walk from `leaf` to the root of a log of `size`, with its complete nodes given by ``node(level, index)``.
 
     Returns:

@@ -225,7 +225,9 @@ def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Tra
     sealed = next(found for found in gifts_of(index, inflow) if found.id == gift_id)
     known.author(gift.place)
     if (sealed.offset, sealed.amount, sealed.place) != (gift.offset, gift.amount, gift.place):
-        raise VerificationError("CC-INDEX", f"the index says another amount or place of gift {gift_id!r} than was sealed")
+        raise VerificationError(
+            "CC-INDEX", f"the index says another amount or place of gift {gift_id!r} than was sealed"
+        )
 
     def money(amount: int, account: int) -> Money:
         return Money(amount, state.unit_of(state.accounts[account]))
@@ -288,7 +290,9 @@ def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, 
     if row is not None and row.account is not None and row.movement is not None and row.kind != records.Donation.KIND:
         outflow = index.movement(row.account, row.movement)
     if outflow is None or outflow.is_inflow:
-        raise NotFoundError("CC-UNKNOWN-ID", f"no expenditure or other outflow of this ledger has the id {id_!r}", id=id_)
+        raise NotFoundError(
+            "CC-UNKNOWN-ID", f"no expenditure or other outflow of this ledger has the id {id_!r}", id=id_
+        )
     reader.check_author(outflow.place)
     found, remainder, touched = origins(index, state.accounts, outflow, limit=limit)
     reader.check_movements(touched)

@@ -129,7 +129,9 @@ class SumTrie:
     def _check(self, found: Span, node: TrieRef) -> None:
         """Check what storage gave against the hash that leads to it, all the way up to the root."""
         if found != node.span:
-            raise VerificationError("CC-INDEX", "a stored node does not hash to what its parent says; make the index anew")
+            raise VerificationError(
+                "CC-INDEX", "a stored node does not hash to what its parent says; make the index anew"
+            )
 
     def find(self, key: int) -> Leaf | None:
         """Return the leaf of this key, if there is one."""

@@ -86,9 +86,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report for programs; amounts are strings in major units."""
         totals = {
-            unit: {
-                name: format_amount(getattr(total, name), self.decimals[unit]) for name in UnitTotals.__slots__
-            }
+            unit: {name: format_amount(getattr(total, name), self.decimals[unit]) for name in UnitTotals.__slots__}
             for unit, total in sorted(self.totals.items())
         }
         return {
@@ -308,4 +306,3 @@ def _compare_head(report: Report, index: Index, known: Head) -> None:
                 found=found.hex() if found else None,
             )
         )
-

@@ -82,7 +82,11 @@ class RecordWriter:
     # ------------------------------------------------------------------------------------------ records
 
     def record(
-        self, record: records.Record, author: PartyState, cosigners: Sequence[PartyState] = (), columns: bytes | None = None
+        self,
+        record: records.Record,
+        author: PartyState,
+        cosigners: Sequence[PartyState] = (),
+        columns: bytes | None = None,
     ) -> None:
         """Add a record under the signatures of `author` and `cosigners`.
 
@@ -208,7 +212,9 @@ class RecordWriter:
     def __enter__(self) -> RecordWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def signed(self, place: Place) -> tuple[records.Record, str]:

@@ -1,7 +1,8 @@
 """Statements: records by one author, signed once.
 
 A statement is a header, signatures over that header, the records, and the gift columns that `gifts` records commit
-to; the operator adds the movements that each record made when it seals. One donor signing one gift and a platform signing 10,000 at once differ only in the number of records.
+to; the operator adds the movements that each record made when it seals. One donor signing one gift and a platform
+signing 10,000 at once differ only in the number of records.
 
 Rules upheld here:
 

@@ -157,7 +157,7 @@ def _check_all(
 
 
 def _rows(source: IO[bytes], unit: Unit) -> Iterator[Row]:
-    text = io.TextIOWrapper(_Unclosed(source), encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, strict=True)
     try:
         header = next(reader, None)
@@ -175,18 +175,7 @@ def _rows(source: IO[bytes], unit: Unit) -> Iterator[Row]:
     except UnicodeDecodeError as error:
         raise _bad(reader.line_num + 1, "it is no UTF-8 text") from error
     finally:
-        text.detach()
-
-
-class _Unclosed(io.BufferedReader):
-    """A view of a binary file whose end does not close it."""
-
-    def __init__(self, source: IO[bytes]) -> None:
-        raw = getattr(source, "raw", source)
-        super().__init__(raw)
-
-    def close(self) -> None:
-        self.detach()
+        text.detach()  # so that the end of this reading does not close the file, which is read twice
 
 
 def _row(line: int, fields: list[str], unit: Unit) -> Row:

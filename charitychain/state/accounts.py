@@ -26,12 +26,21 @@ class AccountState:
     """One account while the ledger is replayed or written. Sums are minor units."""
 
     __slots__ = (
-        "back", "holes", "id", "in_", "log", "named", "number", "open", "owner", "reversed", "rule", "rule_sum", "terms",
-        "title", "unit",
+        "back", "holes", "id", "in_", "log", "named", "number", "open", "owner", "reversed", "rule", "rule_sum",
+        "terms", "title", "unit",
     )  # fmt: skip
 
     def __init__(
-        self, lookup: Lookup, *, number: int, id_: str, unit: str, rule: str, owner: int, terms: bytes, title: str | None
+        self,
+        lookup: Lookup,
+        *,
+        number: int,
+        id_: str,
+        unit: str,
+        rule: str,
+        owner: int,
+        terms: bytes,
+        title: str | None,
     ) -> None:
         self.number, self.id, self.unit, self.rule, self.owner = number, id_, unit, rule, owner
         self.terms, self.title, self.open = terms, title, True

@@ -104,7 +104,7 @@ class Movement:
 def takes_root(takes: tuple[Run, ...]) -> Span:
     """Return the root over the runs that a named outflow took."""
     leaves = [
-        span_leaf(Tag.TAKES_LEAF, codec.encode([run.position, run.length]), run.length, run.position, run.position + run.length - 1)
-        for run in takes
-    ]  # fmt: skip
+        span_leaf(Tag.TAKES_LEAF, codec.encode([start, length]), length, start, start + length - 1)
+        for start, length in takes
+    ]
     return span_root(Tag.TAKES_NODE, leaves)

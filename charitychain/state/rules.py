@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from charitychain import codec, columns, keys, merkle, records
-from charitychain.chain.statements import Moves, StatementHeader, record_hash
+from charitychain import codec, columns, keys, records
+from charitychain.chain.statements import Moves, record_hash
 from charitychain.errors import CharitychainError, MalformedError, RefusedError, VerificationError
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
@@ -30,14 +30,12 @@ from charitychain.state.flow import follow
 from charitychain.state.lookup import Batch, GiftAt, IdAt, Lookup, find_gift
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.parties import PartyKey, PartyState, possession_message
+from charitychain.state.standing import Standing
 from charitychain.sumlog import Span, Tag, span_leaf, span_root
 from charitychain.tape import Run, first_units, join_runs
 from charitychain.units import BUILT_IN, Unit, format_amount
 
-__all__ = ["ACCOUNTS", "PARTIES", "State"]
-
-ACCOUNTS = merkle.TreeKind("accounts", Tag.ACCOUNT_LEAF, Tag.ACCOUNT_NODE)
-PARTIES = merkle.TreeKind("parties", Tag.PARTY_LEAF, Tag.PARTY_NODE)
+__all__ = ["State"]
 
 
 class _Donations:
@@ -49,166 +47,27 @@ class _Donations:
         self.leaves: list[Span] = []
 
 
-class State:
-    """Parties, accounts and units of one ledger at a position in it.
+class State(Standing):
+    """A ledger's standing, and the rules that change it record by record.
 
     Args:
-        lookup: Earlier rows; `State.load` goes on from what was saved there.
+        lookup: Earlier rows; `load` goes on from what was saved there.
         identity: The ledger's identity, 32 bytes.
     """
 
     def __init__(self, lookup: Lookup, identity: bytes) -> None:
-        self.lookup, self.identity = lookup, identity
-        self.height = 0
-        self.parties: list[PartyState] = []
-        self.accounts: list[AccountState] = []
-        self.units: dict[str, Unit] = dict(BUILT_IN)
-        self.totals: dict[tuple[str, Kind], int] = {}
-        self._party_numbers: dict[str, int] = {}
-        self._key_parties: dict[bytes, int] = {}
-        self._account_tree = merkle.MutableTree(ACCOUNTS)
-        self._party_tree = merkle.MutableTree(PARTIES)
-        self._changed_accounts: set[int] = set()
-        self._changed_parties: set[int] = set()
-        self._authors: set[int] = set()
+        super().__init__(lookup, identity)
         self._run: _Donations | None = None
         self._author: PartyState | None = None
         self._signers: frozenset[int] = frozenset()
         self._statement = self._record = -1
         self._moves: list[list[Ref]] = []
 
-    @classmethod
-    def load(cls, lookup: Lookup, identity: bytes, height: int) -> State:
-        """Go on from what `end_block` saved; `height` is that of the next block."""
-        self = cls(lookup, identity)
-        self.height = height
-        for data in lookup.saved("party"):
-            self._add_party(PartyState.unpack(data))
-        for data in lookup.saved("account"):
-            account = AccountState.unpack(lookup, data)
-            self.accounts.append(account)
-            self._account_tree.append(account.leaf_hash())
-        for data in lookup.saved("unit"):
-            value: Any = codec.decode(data)
-            self.units[value[0]] = Unit(*value)
-        for party in self.parties:
-            self._party_tree.append(party.leaf_hash())
-        self._changed_parties.clear()
-        return self
-
-    # ------------------------------------------------------------------------------------------ look-ups
-
-    def party(self, id_: str) -> PartyState:
-        """Return a party.
-
-        Raises:
-            RefusedError: ``CC-UNKNOWN-PARTY``.
-        """
-        number = self._party_numbers.get(id_)
-        if number is None:
-            raise RefusedError("CC-UNKNOWN-PARTY", f"this ledger has no party {id_!r}; `party add` admits one", party=id_)
-        return self.parties[number]
-
-    def account(self, number: int) -> AccountState:
-        """Return an account by its number.
-
-        Raises:
-            RefusedError: ``CC-UNKNOWN-ACCOUNT``.
-        """
-        if number >= len(self.accounts):
-            raise RefusedError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account number {number}", account=number)
-        return self.accounts[number]
-
-    def account_named(self, id_: str) -> AccountState:
-        """Return an account by its id.
-
-        Raises:
-            RefusedError: ``CC-UNKNOWN-ACCOUNT``.
-        """
-        row = self.lookup.find_id(id_)
-        if row is None or row.kind != records.Account.KIND or row.account is None:
-            raise RefusedError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account {id_!r}", account=id_)
-        return self.accounts[row.account]
-
-    def unit_of(self, account: AccountState) -> Unit:
-        return self.units[account.unit]
-
-    def party_of(self, key_id: bytes) -> PartyState:
-        """Return the party that a key belongs to, whether or not it still acts."""
-        return self.parties[self._key_parties[key_id]]
-
-    def signer(self, key_id: bytes) -> tuple[PartyState, bytes]:
-        """Return the party that a key speaks for at this height, and the key.
-
-        Raises:
-            VerificationError: ``CC-UNKNOWN-KEY``.
-        """
-        number = self._key_parties.get(key_id)
-        if number is not None:
-            for key in self.parties[number].keys:
-                if keys.key_id(key.key) == key_id and key.acts_at(self.height):
-                    return self.parties[number], key.key
-        raise VerificationError(
-            "CC-UNKNOWN-KEY", f"no key {key_id.hex()[:16]}… acts in block {self.height}", key=key_id.hex()
-        )
-
-    def operator_key(self) -> bytes:
-        """Return the key that seals the block at this height."""
-        key = self.parties[0].key_at(self.height)
-        if key is None:
-            raise VerificationError("CC-UNKNOWN-KEY", f"the operator has no key that acts in block {self.height}")
-        return key
-
-    # ----------------------------------------------------------------------------------- block and statement
-
-    def begin_genesis(self, key: bytes) -> None:
-        """Open block 0, in which the genesis key acts before its party stands in a record."""
-        self.height = 0
-        self._add_party(PartyState(0, "self", ("operator",), None, [PartyKey(key, 0)]))
+    # ------------------------------------------------------------------------------------------ statements
 
     def begin_block(self, height: int) -> None:
-        self.height = height
+        super().begin_block(height)
         self._statement = -1
-
-    def check_order(self, header: StatementHeader) -> None:
-        """Check that a statement stands where its author put it: sequence, previous, what it saw, and expiry.
-
-        Raises:
-            VerificationError: ``CC-SEQUENCE``, ``CC-PREVIOUS``, ``CC-SEEN`` or ``CC-EXPIRED``.
-        """
-        author, _ = self.signer(header.author)
-        if header.sequence != author.sequence:
-            raise VerificationError(
-                "CC-SEQUENCE",
-                f"statement {header.sequence} of {author.id!r} stands where its statement {author.sequence} must:"
-                " one was dropped, doubled or reordered",
-                expected=author.sequence,
-                found=header.sequence,
-            )
-        if header.previous != author.previous:
-            raise VerificationError(
-                "CC-PREVIOUS",
-                f"statement {header.sequence} of {author.id!r} follows another statement than the one before it here",
-                expected=author.previous.hex() if author.previous else None,
-                found=header.previous.hex() if header.previous else None,
-            )
-        seen = self.identity if header.seen_size == 0 else None
-        if 0 < header.seen_size <= self.height:
-            seen = self.lookup.block_hash(header.seen_size - 1)
-        if header.seen_hash != seen or header.seen_size < author.seen:
-            raise VerificationError(
-                "CC-SEEN",
-                f"the author saw {header.seen_size} blocks of another history than this one",
-                expected=seen.hex() if seen else f"{author.seen} to {self.height} blocks",
-                found=header.seen_hash.hex() if seen else header.seen_size,
-            )
-        if self.height > header.expiry:
-            raise VerificationError(
-                "CC-EXPIRED",
-                f"the statement expired at height {header.expiry}",
-                expected=f"at most height {header.expiry}",
-                found=self.height,
-            )
 
     def begin_statement(self, header_keys: Iterable[bytes]) -> None:
         """Open a statement by its author's key id, followed by those of the required signers."""
@@ -234,39 +93,6 @@ class State:
         """Count a record that cannot be applied, so that those after it keep their places."""
         self._record += 1
         self._moves.append([])
-
-    def accept(self, header: StatementHeader, statement_id: bytes) -> None:
-        """Count a statement as its author's last one."""
-        author, _ = self.signer(header.author)
-        author.sequence, author.previous = author.sequence + 1, statement_id
-        author.seen = header.seen_size
-        self._authors.add(author.number)
-
-    def end_block(self) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-        """Close the block: save what changed, and return (count, root) of accounts and of parties."""
-        for number in sorted(self._changed_accounts):
-            account = self.accounts[number]
-            _put_leaf(self._account_tree, number, account.leaf_hash())
-            self.lookup.save("account", number, account.pack())
-        for number in sorted(self._changed_parties):
-            _put_leaf(self._party_tree, number, self.parties[number].leaf_hash())
-        for number in sorted(self._changed_parties | self._authors):
-            self.lookup.save("party", number, self.parties[number].pack())
-        self._changed_accounts.clear()
-        self._changed_parties.clear()
-        self._authors.clear()
-        return self.roots()
-
-    def roots(self) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-        """Return (count, root) of accounts and of parties as of the last closed block."""
-        return (
-            (self._account_tree.size, self._account_tree.root()),
-            (self._party_tree.size, self._party_tree.root()),
-        )
-
-    def prove_account(self, number: int) -> tuple[bytes, ...]:
-        """Return the path from an account's summary to the accounts root of the last closed block."""
-        return self._account_tree.prove(number)
 
     # ------------------------------------------------------------------------------------------- records
 
@@ -321,13 +147,6 @@ class State:
     def _is_first(self) -> bool:
         return self._place == (0, 0, 0)
 
-    def _add_party(self, party: PartyState) -> None:
-        self.parties.append(party)
-        self._party_numbers[party.id] = party.number
-        for key in party.keys:
-            self._key_parties[keys.key_id(key.key)] = party.number
-        self._changed_parties.add(party.number)
-
     def _check_key(self, party: str, key: bytes, proof: bytes) -> None:
         keys.check_public_key(key)
         if keys.key_id(key) in self._key_parties and not self._is_first:
@@ -335,7 +154,7 @@ class State:
         if not keys.is_valid(key, possession_message(self.identity, party, key), proof):
             raise RefusedError(
                 "CC-POSSESSION",
-                f"the proof that {party!r} holds its key does not verify for this ledger; ask its holder for a new request",
+                f"the proof that {party!r} holds its key does not verify for this ledger; ask for a new request",
                 party=party,
             )
 
@@ -351,7 +170,9 @@ class State:
     def _require_operator(self, what: str) -> None:
         assert self._author is not None
         if self._author.number != 0:
-            raise RefusedError("CC-ROLE", f"only the operator may {what}, not {self._author.id!r}", party=self._author.id)
+            raise RefusedError(
+                "CC-ROLE", f"only the operator may {what}, not {self._author.id!r}", party=self._author.id
+            )
 
     def _party(self, record: records.Party, data: bytes) -> None:
         self._require_operator("admit a party")
@@ -474,7 +295,9 @@ class State:
         else:
             row = self.lookup.find_id(record.series)
             if row is None or row.account != self._author.number:
-                raise RefusedError("CC-SERIES", f"series {record.series!r} belongs to another party", series=record.series)
+                raise RefusedError(
+                    "CC-SERIES", f"series {record.series!r} belongs to another party", series=record.series
+                )
         if record.previous != (last.last if last else None) or (last and record.first <= last.last):
             raise RefusedError(
                 "CC-SERIES",
@@ -496,7 +319,9 @@ class State:
         assert self._author is not None
         if self._author.number != account.owner:
             owner = self.parties[account.owner].id
-            raise RefusedError("CC-AUTHOR", f"{what} out of {account.id!r} must be signed by its owner {owner!r}", party=owner)
+            raise RefusedError(
+                "CC-AUTHOR", f"{what} out of {account.id!r} must be signed by its owner {owner!r}", party=owner
+            )
         return account
 
     def _check_funds(self, account: AccountState, amount: int) -> None:
@@ -546,8 +371,8 @@ class State:
             raise RefusedError(
                 "CC-CONVERSION", f"{source.id!r} and {target.id!r} are both in {source.unit}; a disbursement moves it"
             )
-        if funding in (source, target):
-            raise RefusedError("CC-SELF", f"account {funding.id if funding else ''!r} cannot fund a conversion of its own")
+        if funding is not None and funding in (source, target):
+            raise RefusedError("CC-SELF", f"account {funding.id!r} cannot fund a conversion of its own")
         if funding is not None and funding.unit != target.unit:
             raise RefusedError(
                 "CC-UNIT",
@@ -588,8 +413,8 @@ class State:
             unit = self.unit_of(account)
             raise RefusedError(
                 "CC-REFUND",
-                f"account {account.id!r} holds {format_amount(there, unit)} {unit.code} of gift {gift.id!r}; that much can"
-                " be refunded from it",
+                f"account {account.id!r} holds {format_amount(there, unit)} {unit.code} of gift {gift.id!r};"
+                " that much can be refunded from it",
                 gift=gift.id,
                 held=there,
             )
@@ -610,14 +435,18 @@ class State:
         if not 0 < amount <= left:
             raise RefusedError(
                 "CC-REVERSAL",
-                f"{format_amount(left, self.unit_of(account))} {account.unit} of {record.reverses!r} is left to reverse",
+                f"{format_amount(left, self.unit_of(account))} {account.unit} of {record.reverses!r} can be reversed",
                 reverses=record.reverses,
                 left=left,
             )
         self._check_room(account, amount)
         back = self._next(account)
         self._add(
-            account, Kind.REVERSED, amount, source=(row.account, row.movement), previous=before.first if before else None
+            account,
+            Kind.REVERSED,
+            amount,
+            source=(row.account, row.movement),
+            previous=before.first if before else None,
         )
         self.lookup.put_id(IdAt(record.id, record.KIND, self._place, *back, 0, amount))
 
@@ -660,7 +489,9 @@ class State:
     def _next(self, account: AccountState) -> Ref:
         return account.number, account.log.size
 
-    def _add(self, account: AccountState, kind: Kind, amount: int, *, place: Place | None = None, **links: Any) -> Movement:
+    def _add(
+        self, account: AccountState, kind: Kind, amount: int, *, place: Place | None = None, **links: Any
+    ) -> Movement:
         movement = Movement(
             account.number, account.log.size, kind, place or self._place, amount,
             account.in_, account.rule_sum, account.named, account.back, **links,
@@ -675,13 +506,6 @@ class State:
 
 def _is_currency(code: str) -> bool:
     return code in BUILT_IN and len(code) == 3
-
-
-def _put_leaf(tree: merkle.MutableTree, number: int, leaf: bytes) -> None:
-    if number < tree.size:
-        tree.set(number, leaf)
-    else:
-        tree.append(leaf)
 
 
 _APPLY: dict[type[Any], Callable[[State, Any, bytes], None]] = {

@@ -1,5 +1,10 @@
-"""Where bytes rest: append-only stores of opaque entries.
+"""Where bytes rest: an append-only sequence of opaque entries.
 
-One Protocol (`protocol.Store`), two stores (`file`, `memory`) over the same frames (`frames`), and one conformance kit
-in the tests. A store knows nothing of blocks or money.
+- `charitychain.store.protocol`: what every store promises (`Store`, `Frame`).
+- `charitychain.store.frames`: how entries are framed, how damage shows, how reading goes on behind it.
+- `charitychain.store.file`: the ledger file, with `charitychain.store.lock` for its single writer.
+- `charitychain.store.memory`: the same frames in memory.
+
+A store knows nothing of blocks or money, and the chain knows nothing of files. ``tests/conformance`` holds the tests
+that any store must pass.
 """

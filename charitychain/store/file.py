@@ -1,253 +1,441 @@
-"""The ledger file: 16 bytes of head, then frames, append-only.
+"""The ledger file: append-only, durable before it is acknowledged, one writer, any number of readers.
 
 Rules upheld here:
 
-- No byte of an entry is ever rewritten. An append is one write and one fsync, and returns only after both.
-- A failed write is cut back; a failed fsync poisons the handle for good, since a second fsync would report success
-  for pages that were thrown away. Reopen, and write again.
-- One writer: `flock` on the ledger's own file decides, so that two names of one file are one lock. The text in
-  ``NAME.lock`` only says who holds it.
-- Reading uses `pread`, never a memory map: a file cut short under a reader is an answer, not a crash.
+- An append is one write and one fsync, then the bytes are read back and compared; only after that its offsets return.
+- An append that fails or is interrupted is cut back to the durable size, and its handle refuses all further writing.
+  Above all a failed fsync is never repeated: the system has marked those pages clean, and a second fsync would report
+  success for bytes that are lost. Whoever opens the file anew begins with what is durable.
+- Opening for writing begins with an fsync: a whole entry that a killed writer left is kept, and nothing may be built on
+  it before it is durable.
+- Before each append the path must still name this file, and its size must be the one we know.
+- A forked child loses its parent's handle, and with it any hold on the lock (`charitychain.store.lock`).
+- A new file appears under its name whole, with its first entries, or not at all.
+- Reading is `pread` in bounded pieces, never a memory map: a file cut short under a reader is an answer, not a death.
+  Pages that the disk cannot read count as zeros, so that their frame shows as damaged and the others can still be read.
+
+Layout: `charitychain.store.frames`. A reader may see a whole entry in the instant before it is durable; whoever must
+not act on it compares with the checkpoint that the operator published.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     with create_file(Path(folder) / "x.ledger", [b"first"]) as store:
+...         offsets = store.append([b"second"])
+...     with open_file(Path(folder) / "x.ledger") as store:
+...         offsets, [frame.payload for frame in store.scan()]
+([33], [b'first', b'second'])
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-import socket
-import struct
-import sys
-import time
+import secrets
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn, Self
+from weakref import WeakSet
 
-from charitychain.durable import create_file as create_durably
 from charitychain.durable import sync_directory
-from charitychain.errors import LockedError, RefusedError, StorageError, UnreadableError
-from charitychain.store.frames import encode_frame, read_frame, scan_frames
+from charitychain.errors import RefusedError, StorageError, UnreadableError
+from charitychain.store import lock
+from charitychain.store.frames import FORMAT_VERSION, HEAD, MAGIC, START, check_head, place, scan_frames
 from charitychain.store.protocol import Frame
 
-__all__ = ["FORMAT_VERSION", "HEAD_SIZE", "MAGIC", "FileStore", "create_file", "open_file"]
+__all__ = ["FORMAT_VERSION", "MAGIC", "FileStore", "create_file", "open_file"]
 
-MAGIC = b"\x89CCLDGR\n"
-FORMAT_VERSION = 1
-_HEAD = struct.Struct(">8sH6s")
-HEAD_SIZE = _HEAD.size
+_PAGE = 4096
+_PIECE = 1 << 20
+_KEPT_MAX = 1000
+# What a disk or file system answers for a page that it has lost.
+_LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
+# What file systems without hard links answer to link().
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
-def create_file(path: Path, entries: Sequence[bytes]) -> FileStore:
-    """Create a ledger file with its first entries, whole or not at all, and open it for writing.
+def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileStore:
+    """Create a ledger file with its first entries, whole or not at all, and return it open for writing.
 
     Raises:
-        RefusedError: ``CC-EXISTS``: there is a file of that name; it stays untouched.
-        StorageError: ``CC-STORAGE``: the system could not write it.
+        ValueError: An entry is empty or too large.
+        RefusedError: ``CC-EXISTS``: there is something of that name; it stays untouched.
+        StorageError: ``CC-STORAGE``, ``CC-NO-LOCKS``: it could not be written or locked; there is no such file.
     """
-    data = _HEAD.pack(MAGIC, FORMAT_VERSION, bytes(6)) + b"".join(map(encode_frame, entries))
+    path = os.path.abspath(path)
+    data = HEAD + place(entries, START)[0]
+    temporary = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.tmp")
     try:
-        create_durably(path, data, 0o644)
-    except FileExistsError as error:
-        raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=str(path)) from error
+        descriptor = _open(temporary, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
     except OSError as error:
-        raise StorageError("CC-STORAGE", f"{path} cannot be written: {error.strerror}", path=str(path)) from error
-    return open_file(path, write=True)
+        raise _failed(path, "cannot be created", error) from error
+    try:
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+            _compare(descriptor, 0, data)
+            lock.take(descriptor, path)  # before it has its name, so that nobody else can hold it first
+            _name_it(temporary, path)
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary)
+        try:
+            sync_directory(Path(path).parent)
+        except OSError:
+            os.unlink(path)
+            raise
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, FileExistsError):
+            raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=path) from error
+        if isinstance(error, OSError):
+            raise _failed(path, "cannot be created", error) from error
+        raise
+    return FileStore(path, descriptor, write=True)
 
 
-def open_file(path: Path, *, write: bool = False) -> FileStore:
-    """Open a ledger file.
+def open_file(path: str | os.PathLike[str], *, write: bool = False) -> FileStore:
+    """Open a ledger file; for reading alone neither a lock nor a writable medium is needed.
+
+    A torn end stays as it is: see `FileStore.cut`.
 
     Raises:
         UnreadableError: ``CC-UNREADABLE``, ``CC-NOT-A-LEDGER`` or ``CC-VERSION``.
-        LockedError: ``CC-LOCKED``: another writer holds it.
-        StorageError: ``CC-NO-LOCKS``: this file system has no locks, so one writer cannot be guaranteed.
+        LockedError: ``CC-LOCKED``: another writer holds it; the message says who.
+        StorageError: ``CC-NO-LOCKS``: this file system cannot lock; ``CC-STORAGE``: what is there could not be made
+            durable; ``CC-REPLACED``: the file was replaced while we opened it.
     """
+    path = os.path.abspath(path)
     try:
-        descriptor = os.open(path, (os.O_RDWR | os.O_APPEND if write else os.O_RDONLY) | os.O_CLOEXEC)
+        descriptor = _open(path, os.O_RDWR | os.O_APPEND if write else os.O_RDONLY)
     except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be opened: {error.strerror}", path=str(path)) from error
+        purpose = "opened for writing" if write else "opened"
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be {purpose}: {error.strerror}", path=path) from error
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnreadableError("CC-NOT-A-LEDGER", f"{path} is no charitychain ledger: it is no file", path=path)
         try:
-            head = os.pread(descriptor, HEAD_SIZE, 0)
+            head = os.pread(descriptor, START, 0)
         except OSError as error:
-            raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}", path=str(path)) from error
-        if head[:8] != MAGIC[: len(head[:8])] or len(head) < HEAD_SIZE:
-            raise UnreadableError("CC-NOT-A-LEDGER", f"{path} is no charitychain ledger", path=str(path))
-        _, version, reserved = _HEAD.unpack(head)
-        if version != FORMAT_VERSION or reserved != bytes(6):
-            raise UnreadableError(
-                "CC-VERSION", f"{path} has format version {version}; this release knows {FORMAT_VERSION}", path=str(path)
-            )
+            raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}", path=path) from error
+        check_head(head, path)
         if write:
-            _lock(descriptor, path)
-        return FileStore(path, descriptor, write)
+            lock.take(descriptor, os.path.realpath(path))
+            _make_durable(descriptor, path)
     except BaseException:
         os.close(descriptor)
         raise
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    note = path.with_name(path.name + ".lock")
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = "another process"
-        with suppress(OSError):
-            holder = note.read_text("utf-8", "replace").strip()[:200] or holder
-        raise LockedError("CC-LOCKED", f"{path} is being written by {holder}", path=str(path), holder=holder) from error
-    except OSError as error:
-        raise StorageError(
-            "CC-NO-LOCKS", f"the file system of {path} has no locks ({error.strerror}); keep the ledger on a local disk"
-        ) from error
-    command = Path(sys.argv[0]).name or "python"
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    with suppress(OSError):  # information only: a lock without its note is a lock all the same
-        note.write_text(f"process {os.getpid()} on {socket.gethostname()} ({command}) since {since}\n", "utf-8")
+    store = FileStore(path, descriptor, write=write)
+    if write:
+        try:
+            store.check_unchanged()
+        except BaseException:
+            store.close()
+            raise
+    return store
 
 
 class FileStore:
-    """An open ledger file; implements `charitychain.store.protocol.Store`. Made by `open_file` and `create_file`."""
+    """An open ledger file; implements `charitychain.store.protocol.Store`. Made by `create_file` and `open_file`.
 
-    def __init__(self, path: Path, descriptor: int, write: bool) -> None:
-        self.path, self._descriptor, self._write, self._pid = path, descriptor, write, os.getpid()
-        self._poisoned: str | None = None
+    Attributes:
+        path: Where it was opened, absolute.
+    """
+
+    __slots__ = ("__weakref__", "_descriptor", "_file_id", "_pid", "_poison", "_real_path", "_size", "_write", "path")
+
+    def __init__(self, path: str, descriptor: int, *, write: bool) -> None:
+        self.path = path
+        self._real_path = os.path.realpath(path)  # what is kept beside stands beside the file, not beside a link to it
+        self._descriptor = descriptor
+        self._write = write
+        self._pid = os.getpid()
+        self._poison: str | None = None
         found = os.fstat(descriptor)
-        self._inode = (found.st_dev, found.st_ino)
-        self.durable_size = found.st_size
+        self._file_id = (found.st_dev, found.st_ino)
+        self._size = found.st_size
+        if write:
+            _open_writers.add(self)
+            lock.leave_note(self._real_path)
 
     @property
     def name(self) -> str:
-        return str(self.path)
+        """The path of the file."""
+        return self.path
 
     # ------------------------------------------------------------------------------------------- reading
 
     def start(self) -> int:
-        return HEAD_SIZE
+        """Return the offset of the first frame."""
+        return START
 
     def size(self) -> int:
-        return os.fstat(self._descriptor).st_size
+        """Return the size of the file in bytes; of one open for writing, what is durable."""
+        self._check_open()
+        return self._size if self._write else os.fstat(self._descriptor).st_size
 
-    def _read_at(self, offset: int, count: int) -> bytes:
-        parts = []
-        try:
-            while count and (part := os.pread(self._descriptor, count, offset)):
-                parts.append(part)
-                offset, count = offset + len(part), count - len(part)
-        except OSError as error:
-            raise StorageError(
-                "CC-STORAGE", f"{self.path}: byte {offset} cannot be read: {error.strerror}", offset=offset
-            ) from error
-        return b"".join(parts)
+    @property
+    def durable_size(self) -> int:
+        """Bytes of the file that are acknowledged; for one open for reading, its size."""
+        return self.size()
 
     def scan(self, offset: int | None = None) -> Iterator[Frame]:
-        return scan_frames(self._read_at, HEAD_SIZE if offset is None else offset, self.size())
+        """Yield the frames from `offset` on; see `charitychain.store.protocol.Store.scan`."""
+        self._check_open()
+        return scan_frames(self._read_at, self.size, START if offset is None else offset)
 
     def read(self, offset: int) -> Frame:
-        return read_frame(self._read_at, offset, self.size())
+        """Return the frame at `offset`; see `charitychain.store.protocol.Store.read`."""
+        return next(self.scan(offset), Frame(offset, 0, None, "CC-TORN", offset))
+
+    def _read_at(self, offset: int, count: int) -> bytes:
+        self._check_open()
+        try:
+            return os.pread(self._descriptor, count, offset)
+        except OSError as error:
+            if error.errno not in _LOST:
+                raise _failed(self.path, f"cannot be read at byte {offset}", error) from error
+        return b"".join(self._salvage(offset, offset + count))
+
+    def _salvage(self, offset: int, end: int) -> Iterator[bytes]:
+        """Read page by page; one that the disk has lost counts as zeros, and its frame's checksum tells."""
+        while offset < end:
+            step = min(_PAGE - offset % _PAGE, end - offset)
+            try:
+                piece = os.pread(self._descriptor, step, offset)
+            except OSError as error:
+                if error.errno not in _LOST:
+                    raise _failed(self.path, f"cannot be read at byte {offset}", error) from error
+                piece = bytes(step)
+            if not piece:
+                return
+            yield piece
+            offset += len(piece)
 
     # ------------------------------------------------------------------------------------------- writing
 
     def append(self, entries: Sequence[bytes]) -> list[int]:
-        """Append entries durably, all or none, and return their offsets.
+        """Append entries with one write and one fsync, and return their offsets.
+
+        After an exception out of the write itself the handle is spent: close it, and open the file anew.
 
         Raises:
-            StorageError: nothing counts as written; after ``CC-POISONED`` open the file anew.
+            ValueError: an entry is empty or too large; or the store is closed, or open for reading only.
+            StorageError: nothing was acknowledged. ``CC-STORAGE``: the system failed; ``CC-POISONED``: it did so
+                before; ``CC-REPLACED``: the file is not the one that we know; ``CC-FORKED``: this is a child process.
         """
-        self._check_handle()
-        frames = [encode_frame(entry) for entry in entries]
-        offsets, at = [], self.durable_size
-        for frame in frames:
-            offsets.append(at)
-            at += len(frame)
-        data = b"".join(frames)
-        try:
-            self._write_all(data)
-        except BaseException as error:  # an interrupt too must not leave half a frame behind that we know of
-            self._cut_back()
-            if isinstance(error, OSError):
-                raise StorageError("CC-STORAGE", f"{self.path} cannot be written: {error.strerror}") from error
-            raise
-        self._sync()
-        if self._read_at(self.durable_size, len(data)) != data:
-            self._poisoned = "what was read back is not what was written"
-            raise StorageError("CC-POISONED", f"{self.path}: {self._poisoned}; check this disk")
-        self.durable_size = at
+        data, offsets = place(entries, self._size)
+        what = f"could not be written ({len(data)} bytes at byte {self._size})"
+        with self._writing(what, "nothing of it counts as recorded"):
+            if data:
+                _write_all(self._descriptor, data)
+                os.fsync(self._descriptor)
+                _compare(self._descriptor, self._size, data)
+                self._size += len(data)
         return offsets
 
-    def _check_handle(self) -> None:
+    def cut(self, offset: int) -> str | None:
+        """Cut off everything from `offset` on, keeping it in ``LEDGER.torn-OFFSET``, and return that path.
+
+        Raises:
+            ValueError: `offset` lies outside the file; or the store is closed, or open for reading only.
+            StorageError: as for `append`. When the bytes could not be kept, nothing was cut and the handle stays good.
+        """
+        self._check_writable()
+        if not START <= offset <= self._size:
+            raise ValueError(f"{self.path} can be cut from {START} to {self._size}, not at {offset}")
+        if offset == self._size:
+            return None
+        kept = self._keep(offset)
+        with self._writing(f"could not be cut at byte {offset}", f"what stands there is kept in {kept}"):
+            os.ftruncate(self._descriptor, offset)
+            self._size = offset
+            os.fsync(self._descriptor)
+        return kept
+
+    @contextmanager
+    def _writing(self, what: str, outcome: str) -> Iterator[None]:
+        """Run a change of the file; whatever leaves early, an interrupt too, poisons the handle."""
+        self._check_writable()
+        self._poison = "an earlier change was interrupted"
+        try:
+            yield
+        except BaseException as error:
+            # Not durable, so not ours: cut it away, or pages that the disk never took would be read as recorded.
+            # Where this fails too, the next writer finds a torn end, or a whole entry and makes it durable.
+            with suppress(OSError):
+                if os.fstat(self._descriptor).st_size > self._size:
+                    os.ftruncate(self._descriptor, self._size)
+            if not isinstance(error, OSError):
+                raise
+            self._poison = f"an earlier change failed ({error.strerror})"
+            advice = f"{outcome}. Make room or check the disk, then open the ledger again"
+            raise _failed(self.path, what, error, advice) from error
+        self._poison = None
+
+    def _check_writable(self) -> None:
+        self._check_open()
         if not self._write:
-            raise ValueError("this store was opened for reading")
-        if os.getpid() != self._pid:
-            raise StorageError("CC-FORKED", f"{self.path} was opened by another process; a child opens its own")
-        if self._poisoned is not None:
-            raise StorageError("CC-POISONED", f"{self.path}: {self._poisoned}; open it anew", path=str(self.path))
+            raise ValueError(f"{self.path} is open for reading only")
+        if self._poison is not None:
+            raise StorageError(
+                "CC-POISONED",
+                f"{self.path}: {self._poison}, so this handle writes no more; close it and open the ledger again",
+                path=self.path,
+            )
+        self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Check that the path still names the file that is open, and that nobody else has changed its size.
+
+        Raises:
+            StorageError: ``CC-REPLACED``.
+        """
         try:
             found = os.stat(self.path)
         except OSError as error:
-            raise StorageError("CC-REPLACED", f"{self.path} is gone: {error.strerror}", path=str(self.path)) from error
-        if (found.st_dev, found.st_ino) != self._inode or found.st_size != self.durable_size:
-            raise StorageError(
-                "CC-REPLACED", f"{self.path} was replaced or changed by another program; open it anew", path=str(self.path)
-            )
+            self._replaced(f"is gone ({error.strerror})")
+        if (found.st_dev, found.st_ino) != self._file_id:
+            self._replaced("now names another file than the one that was opened")
+        if found.st_size != self._size:
+            self._replaced(f"has {found.st_size} bytes, not the {self._size} that were recorded: another program wrote")
 
-    def _write_all(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+    def _replaced(self, what: str) -> NoReturn:
+        raise StorageError(
+            "CC-REPLACED",
+            f"{self.path} {what}; nothing was written. Find out why, then open the ledger again",
+            path=self.path,
+        )
 
-    def _cut_back(self) -> None:
+    def _keep(self, offset: int) -> str:
+        """Copy everything from `offset` on to a new file beside, durably, and return its path."""
+        base = kept = f"{self._real_path}.torn-{offset}"
+        number = 1
         try:
-            os.ftruncate(self._descriptor, self.durable_size)
-        except OSError as error:
-            self._poisoned = f"a failed write could not be cut back ({error.strerror})"
-
-    def _sync(self) -> None:
-        try:
-            os.fsync(self._descriptor)
-        except BaseException as error:
-            # Never retried: the pages are marked clean now, and a second fsync would lie.
-            self._poisoned = "the disk failed to store the last block, which may or may not be there"
-            if isinstance(error, OSError):
-                raise StorageError("CC-POISONED", f"{self.path}: {self._poisoned} ({error.strerror}); open it anew") from error
-            raise
-
-    def cut(self, offset: int) -> str | None:
-        """Cut off everything from `offset` on, keeping it in ``NAME.torn-OFFSET``; return that name.
-
-        Raises:
-            StorageError: the bytes could not be kept; nothing was cut.
-        """
-        self._check_handle()
-        tail = self._read_at(offset, self.size() - offset)
-        kept = self._keep(offset, tail)
-        try:
-            os.ftruncate(self._descriptor, offset)
-        except OSError as error:
-            raise StorageError("CC-STORAGE", f"{self.path} cannot be cut: {error.strerror}") from error
-        self._sync()
-        self.durable_size = offset
-        return str(kept)
-
-    def _keep(self, offset: int, tail: bytes) -> Path:
-        for number in range(1, 1000):
-            end = "" if number == 1 else f".{number}"
-            kept = self.path.with_name(f"{self.path.name}.torn-{offset}{end}")
+            while True:
+                try:
+                    descriptor = _open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                    break
+                except FileExistsError:
+                    number += 1
+                    if number > _KEPT_MAX:
+                        raise
+                    kept = f"{base}-{number}"
             try:
-                create_durably(kept, tail, 0o644)
-                return kept
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise StorageError("CC-STORAGE", f"{kept} cannot be written: {error.strerror}; nothing was cut") from error
-        raise StorageError("CC-STORAGE", f"{self.path} has too many kept tails beside it; move them away")
+                for at in range(offset, self._size, _PIECE):
+                    _write_all(descriptor, self._read_at(at, min(_PIECE, self._size - at)))
+                os.fsync(descriptor)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(kept)
+                raise
+            finally:
+                os.close(descriptor)
+            sync_directory(Path(kept).parent)
+        except OSError as error:
+            raise _failed(kept, "could not be written", error, "nothing was cut; make room, then try again") from error
+        return kept
+
+    # ------------------------------------------------------------------------------------------- closing
 
     def close(self) -> None:
         """Close the file and let go of its lock; may be called twice."""
-        if self._descriptor >= 0:
-            if self._write and os.getpid() == self._pid:
-                with suppress(OSError):
-                    sync_directory(self.path.parent)
-                with suppress(OSError):
-                    os.unlink(self.path.with_name(self.path.name + ".lock"))
-            with suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        _open_writers.discard(self)
+        if self._write and self._pid == os.getpid():
+            lock.release(descriptor, self._real_path)
+        os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._write and self._pid != os.getpid():
+            raise StorageError(
+                "CC-FORKED",
+                f"{self.path} was opened for writing by the parent process; a child opens its own",
+                path=self.path,
+            )
+        if self._descriptor < 0:
+            raise ValueError(f"the store {self.path} is closed")
+
+
+# A child that kept the descriptor would keep the lock when its parent is long dead. Closing it, without unlocking,
+# leaves the lock with the parent alone.
+_open_writers: WeakSet[FileStore] = WeakSet()
+
+
+def _drop_in_child() -> None:
+    for store in list(_open_writers):
+        with suppress(OSError):
+            store.close()
+
+
+os.register_at_fork(after_in_child=_drop_in_child)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file, never as standard input, output or error: what is printed must not land in a ledger."""
+    # O_NONBLOCK: a named pipe must not make us wait. For files it means nothing.
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+    if descriptor > 2:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.write(descriptor, view)
+        if count == 0:
+            raise OSError(errno.EIO, "the system wrote nothing")
+        view = view[count:]
+
+
+def _compare(descriptor: int, offset: int, data: bytes) -> None:
+    """Check that the file holds `data` at `offset`."""
+    view = memoryview(data)
+    at = 0
+    while at < len(data):
+        piece = os.pread(descriptor, min(_PIECE, len(data) - at), offset + at)
+        if not piece or piece != view[at : at + len(piece)]:
+            raise OSError(errno.EIO, "what was read back is not what was written")
+        at += len(piece)
+
+
+def _name_it(temporary: str, path: str) -> None:
+    """Give a finished file its name, unless that is taken."""
+    try:
+        os.link(temporary, path)  # unlike rename(), fails when the name is taken
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Without hard links (FAT, some FUSE mounts): take the name with an empty file, then replace that. A crash in
+        # between leaves the empty file, which is no ledger and stands in nobody's way for long.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        os.replace(temporary, path)
+
+
+def _make_durable(descriptor: int, path: str) -> None:
+    """Sync what an earlier writer may have left in memory, the name in its folder included."""
+    try:
+        os.fsync(descriptor)
+        with suppress(PermissionError):  # a folder that we may use but not list
+            sync_directory(Path(os.path.realpath(path)).parent)
+    except OSError as error:
+        raise _failed(path, "could not be made durable", error, "check the disk before anything is written") from error
+
+
+def _failed(path: str, what: str, error: OSError, advice: str = "check the disk") -> StorageError:
+    reason = error.strerror or str(error)
+    return StorageError("CC-STORAGE", f"{path} {what}: {reason}; {advice}", path=path, errno=error.errno)
