@@ -221,7 +221,9 @@ def _check_encodable(items: Sequence[Any], depth: int) -> None:
             _check_encodable(item, depth - 1)
         elif isinstance(item, int) and kind is not bool:  # an IntEnum is packed as its number
             if not MIN_INT <= item <= MAX_INT:
-                raise MalformedError("CC-CANONICAL", f"integer {item:.3e} does not fit 64 bits with a sign")
+                raise MalformedError(
+                    "CC-CANONICAL", f"an integer of {item.bit_length()} bits does not fit 64 with a sign"
+                )
         else:
             raise TypeError(f"the ledger format has no {kind.__name__}")
 

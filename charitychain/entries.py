@@ -14,6 +14,7 @@ Rules upheld here:
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from charitychain.units import format_amount, parse_amount
 __all__ = ["Built", "Entry", "build", "describe", "entry_id", "same_entry"]
 
 Entry = Mapping[str, Any]
+
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 
 _COMMON = ("date", "reference", "evidence", "private", "author")
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -90,10 +93,10 @@ def check_form(entry: Entry) -> str:
         if name != "record" and name not in known:
             near = difflib.get_close_matches(str(name), known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it may have {', '.join(known)}"
-            raise MalformedError("CC-ENTRY", f"a {kind} has no field {name!r:.60}{hint}", field=str(name))
+            raise MalformedError("CC-ENTRY", f"the {kind} has no field {name!r:.60}{hint}", field=str(name))
     for name in _REQUIRED[kind]:
         if entry.get(name) is None:
-            raise MalformedError("CC-ENTRY", f"a {kind} must have the field {name!r}", field=name)
+            raise MalformedError("CC-ENTRY", f"the {kind} must have the field {name!r}", field=name)
     for name, value in entry.items():
         if value is None:
             raise MalformedError("CC-ENTRY", f"field {name!r} is null; leave it out instead", field=name)
@@ -228,7 +231,7 @@ def _gifts(f: _Fields) -> Built:
     if not all(isinstance(v, list | tuple) for v in lists.values() if v is not None):
         raise MalformedError("CC-ENTRY", "ids, amounts, donors and seconds must be lists")
     ids = [_gift_number(value) for value in lists["ids"] or ()]
-    amounts = [parse_amount(str(value), unit) for value in lists["amounts"] or ()]
+    amounts = [parse_amount(value, unit) for value in lists["amounts"] or ()]
     people = [
         b"".join(bytes(16) if v == "" else _hex(v, name, 16) for v in values) if (values := lists[name]) else None
         for name in ("donors", "seconds")
@@ -308,8 +311,15 @@ _BUILD: dict[str, Callable[[_Fields], Built]] = {
 # -------------------------------------------------------------------------------------------------- back
 
 
-def describe(state: State, record: records.Record, author: str, gift_columns: bytes | None = None) -> dict[str, Any]:
-    """Turn a signed record back into an entry; `author` is left out where it is the one that `build` would take."""
+def describe(
+    state: State, record: records.Record, author: str, gift_columns: bytes | None = None, *, with_unit: bool = False
+) -> dict[str, Any]:
+    """Turn a signed record back into an entry; `author` is left out where it is the one that `build` would take.
+
+    Args:
+        gift_columns: What a batch of gifts carries beside its record.
+        with_unit: Say the unit too, where `build` takes one.
+    """
     entry: dict[str, Any] = {"record": record.NAME}
     account = _account_of(state, record)
     default = state.parties[account.owner if account is not None else 0].id
@@ -329,6 +339,8 @@ def describe(state: State, record: records.Record, author: str, gift_columns: by
         entry |= _describe_columns(state, record, gift_columns or b"")
     if author != default:
         entry["author"] = author
+    if with_unit and account is not None and "unit" in _OPTIONAL[record.NAME]:
+        entry["unit"] = account.unit
     return entry
 
 
@@ -384,17 +396,13 @@ def _describe_columns(state: State, record: records.Gifts, data: bytes) -> dict[
 
 def same_entry(new: Entry, signed: Entry) -> bool:
     """Say whether an entry says what a signed record said: amounts by value, nothing filled in."""
-    return _normal(new) == _normal(
-        {**signed, "unit": new["unit"]} if "unit" in new and "unit" not in signed else signed
-    )
+    return _normal(new) == _normal(signed)
 
 
 def _normal(entry: Entry) -> dict[str, Any]:
     found = dict(entry)
     for name in ("amount", "gives"):
-        text = found.get(name)
-        if isinstance(text, str) and "." in text:
-            found[name] = text.rstrip("0").rstrip(".")
+        found[name] = _by_value(found.get(name))
     for name in ("donor", "key", "private", "replaces"):
         if isinstance(found.get(name), str):
             found[name] = found[name].lower()
@@ -402,8 +410,22 @@ def _normal(entry: Entry) -> dict[str, Any]:
         found["evidence"] = [str(item).lower() for item in found["evidence"]]
     if isinstance(found.get("roles"), list | tuple):
         found["roles"] = sorted(map(str, found["roles"]))
+    for name, plain in (("ids", str), ("amounts", _by_value), ("donors", _lower), ("seconds", _lower)):
+        if isinstance(values := found.get(name), list | tuple):
+            found[name] = [plain(value) for value in values] if name in ("ids", "amounts") or any(values) else None
     found.pop("proof", None)
-    return {name: value for name, value in found.items() if value not in ([], (), {})}
+    return {name: value for name, value in found.items() if value not in (None, [], (), {})}
+
+
+def _by_value(amount: object) -> object:
+    """Return an amount without the zeros that change nothing; what is no amount stays what it is, and unequal."""
+    if isinstance(amount, str) and _DECIMAL.fullmatch(amount):
+        return amount.rstrip("0").rstrip(".")
+    return amount
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def possession_proof(state: State, party: str, key: keys.PrivateKey) -> str:

@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 from charitychain import entries
 from charitychain.chain.blocks import peek_header
 from charitychain.chain.genesis import Genesis, check_origin
+from charitychain.codec import check_text
 from charitychain.errors import (
     KeyAccessError,
     MalformedError,
@@ -114,7 +115,7 @@ class Writer:
         if row is None:
             return None
         record, author = self.core.signed(row.place)
-        return entries.describe(state, record, author)
+        return entries.describe(state, record, author, with_unit="unit" in entry)
 
     def _signed_key(self, entry: entries.Entry) -> dict[str, Any] | None:
         try:
@@ -133,7 +134,8 @@ class Writer:
         if batch is None or batch.first != int(ids[0]):
             return None
         record, author = self.core.signed(batch.place)
-        return entries.describe(state, record, author, columns_at(state.lookup, batch.place))
+        data = columns_at(state.lookup, batch.place)
+        return entries.describe(state, record, author, data, with_unit="unit" in entry)
 
     def _prove(self, entry: entries.Entry) -> str:
         """Make the proof of possession for a key that is in the keyring."""
@@ -262,6 +264,8 @@ class Ledger:
         check_origin(origin)
         if path.exists():
             raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=str(path))
+        if name is not None:
+            check_text(name, what="name")  # before a key file is made
         keyring = _keyring(keys)
         entry, key = keyring.create(origin, "self", passphrase=passphrase)
         genesis = Genesis(origin, secrets.token_bytes(32), key.public_key)

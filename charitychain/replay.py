@@ -53,8 +53,9 @@ class Fault:
 
 def raise_fault(fault: Fault) -> None:
     """Turn the first fault into an error: what readers other than `verify` do."""
+    facts = {name: value for name, value in fault.to_dict().items() if name not in ("code", "message")}
     raise VerificationError(
-        fault.code, f"{fault.where()}: {fault.message}; `charitychain verify` lists every fault", **fault.to_dict()
+        fault.code, f"{fault.where()}: {fault.message}; `charitychain verify` lists every fault", **facts
     )
 
 

@@ -9,6 +9,7 @@ passphrase or role · 7 refused · 8 good, but less than was asked for · 70 our
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -59,7 +60,9 @@ class _Lazy(click.Group):
         command: click.Command = getattr(module, cmd_name if cmd_name != "import" else "import_")
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -81,7 +84,9 @@ class _Lazy(click.Group):
     epilog="Exit codes: 0 good, 1 checked and found bad, 2 usage, 3 cannot be read, 4 no such id, 5 locked, 6 key or"
     " passphrase, 7 refused, 8 good but less than was asked for, 70 our own bug, 130 interrupted.",
 )
-@click.option("-l", "--ledger", metavar="LEDGER", help="The ledger file; else $CHARITYCHAIN_LEDGER, else the only *.ledger here.")
+@click.option(
+    "-l", "--ledger", metavar="LEDGER", help="The ledger file; else $CHARITYCHAIN_LEDGER, else the only *.ledger here."
+)
 @click.version_option(__version__, message="%(prog)s %(version)s (ledger format 1)")
 @click.pass_context
 def cli(ctx: click.Context, ledger: str | None) -> None:
@@ -91,6 +96,9 @@ def cli(ctx: click.Context, ledger: str | None) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code; no traceback ever reaches a user."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows fewer letters than a ledger gets escapes
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run(args))
 
 
@@ -105,6 +113,9 @@ def _run(args: list[str] | None) -> int:
         _say(f"Error: {error.message} [{error.code}]")
         return error.exit_code
     except click.UsageError as error:
+        from charitychain.cli.output import safe
+
+        error.message = safe(error.message)
         error.show()
         return 2
     except click.FileError as error:
@@ -117,19 +128,31 @@ def _run(args: list[str] | None) -> int:
         _say("Interrupted.")
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _nobody_reads()
     except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # click has caught it first
+            return _nobody_reads()
         return error.code if isinstance(error.code, int) else 0
     except OSError as error:
-        _say(f"Error: {error.strerror or error}: {error.filename or ''} [CC-STORAGE]")
+        _drop_stdout()
+        _say(f"Error: {error.filename or 'output'}: {error.strerror or error} [CC-STORAGE]")
         return 3
     except MemoryError:
         _say("Error: this machine ran out of memory [CC-MEMORY]")
         return 70
     except Exception as error:
         return _bug(error)
+
+
+def _nobody_reads() -> int:
+    """Whoever read our output has gone; there is nobody left to tell."""
+    _drop_stdout()
+    return 141
+
+
+def _drop_stdout() -> None:
+    """Let what waits for stdout go nowhere, so that its last flush does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _bug(error: Exception) -> int:
@@ -139,7 +162,9 @@ def _bug(error: Exception) -> int:
         _say(f"Error: the index cannot be used ({error}); remove it and it is made anew [CC-INDEX]")
         return 3
     if os.environ.get("CHARITYCHAIN_DEBUG"):
-        raise error
+        import traceback
+
+        traceback.print_exception(error)
     _say(
         f"Error: this is a bug in charitychain, not in your ledger: {type(error).__name__}: {error}\n"
         "Nothing was recorded by this command. Please report it; CHARITYCHAIN_DEBUG=1 shows where it happened. [CC-BUG]"

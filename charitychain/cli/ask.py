@@ -33,6 +33,7 @@ def trace(donation_id: tuple[str, ...], everything: bool, ledger: str | None, fo
     with opened(ledger) as found:
         for number, gift in enumerate(donation_id):
             try:
+                _check_asked(gift)
                 answer = found.trace(gift)
             except NotFoundError as error:
                 missing += 1
@@ -45,6 +46,15 @@ def trace(donation_id: tuple[str, ...], everything: bool, ledger: str | None, fo
             else:
                 output.echo("\n".join(trace_tree(answer, limit=None if everything else 12)))
     return 4 if missing else 0
+
+
+def _check_asked(id_: str) -> None:
+    """Answer at once where no ledger can hold such an id; what follows may then take it for text."""
+    try:
+        check_id(id_.partition("/")[0])
+        id_.encode()
+    except (MalformedError, UnicodeEncodeError) as error:
+        raise NotFoundError("CC-UNKNOWN-ID", f"{id_!r} is no id: {error}", id=id_) from error
 
 
 def _trace_rows(answer: Any, header: bool) -> None:
@@ -67,6 +77,7 @@ def _trace_rows(answer: Any, header: bool) -> None:
 @formatted
 def sources(expenditure: str, limit: int, offset: int, ledger: str | None, format_: str, as_json: bool) -> None:
     """Say which gifts paid for EXPENDITURE (or another outflow), largest first."""
+    _check_asked(expenditure)
     with opened(ledger) as found:
         answer = found.sources(expenditure, offset=offset, count=limit)
         format_ = "json" if as_json else format_
@@ -76,7 +87,8 @@ def sources(expenditure: str, limit: int, offset: int, ledger: str | None, forma
         rows = [(gift, str(money), money.code) for gift, money in answer.gifts]
         if format_ == "table":
             id_, account = output.safe(answer.id), output.safe(answer.account)
-            output.echo(f"{id_}: {answer.net} {output.safe(answer.net.code)} from {account}, paid by {answer.total} gifts")
+            net = f"{answer.net} {output.safe(answer.net.code)}"
+            output.echo(f"{id_}: {net} from {account}, paid by {answer.total} gift{'s' * (answer.total != 1)}")
         output.show_rows(format_, ("gift", "amount", "unit"), rows, right=("amount",))
         rest = answer.total - offset - len(rows)
         if format_ == "table" and rest > 0:
@@ -104,6 +116,7 @@ def balance(account: tuple[str, ...], ledger: str | None, format_: str, as_json:
 @formatted
 def show(id_: str, ledger: str | None, format_: str, as_json: bool) -> None:
     """Show the record of ID, who signed it, and the block that holds it."""
+    _check_asked(id_)
     with opened(ledger) as found:
         entry = _record(found, id_)
         if as_json or format_ in ("json", "jsonl"):
@@ -122,10 +135,6 @@ def _plain(value: Any) -> str:
 
 def _record(found: Ledger, id_: str) -> dict[str, Any]:
     reader = found.reader()
-    try:
-        check_id(id_.partition("/")[0])
-    except MalformedError as error:
-        raise NotFoundError("CC-UNKNOWN-ID", f"{id_!r} is no id: {error.message}", id=id_) from error
     row = reader.index.find_id(id_)
     gift = find_gift(reader.index, id_) if row is None else None
     place = row.place if row is not None else gift.place if gift is not None else None

@@ -29,7 +29,9 @@ def verify(ledger: str | None, option: str | None, checkpoint: str | None, forma
     Exit code 0: all holds. 1: something is wrong. 8: all holds, but the file is torn, or older than a head that is
     known here. 3: it cannot be read, or is no ledger.
     """
-    path = ledger_path(ledger or option)
+    if ledger is not None and option is not None:
+        raise click.UsageError("Name the ledger once: as the argument, or with --ledger.")
+    path = ledger_path(ledger if ledger is not None else option)
     known = _read_checkpoint(Path(checkpoint)) if checkpoint else None
     meter = output.Meter("Verifying")
     try:
@@ -63,7 +65,8 @@ def _read_checkpoint(path: Path) -> bytes:
 
 def _print_report(path: Path, report: Report) -> None:
     echo, safe = output.echo, output.safe
-    verdict = output.style("holds", fg="green", bold=True) if report.holds else output.style("IS BAD", fg="red", bold=True)
+    word, color = ("holds", "green") if report.holds else ("IS BAD", "red")
+    verdict = output.style(word, fg=color, bold=True)
     echo(f"{safe(str(path))}: {verdict}")
     echo(f"  origin    {safe(report.origin)}")
     echo(f"  identity  {report.identity.hex()}")

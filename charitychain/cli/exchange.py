@@ -22,13 +22,14 @@ from charitychain.interop.journal import export_journal, import_journal
 @contextmanager
 def _source(path: str) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file that can be read twice; standard input is kept in a temporary file for that."""
-    try:
-        if path != "-":
-            with open(path, "rb") as file:
-                yield file, os.fstat(file.fileno()).st_size
-            return
-    except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
+    if path != "-":
+        try:
+            file = open(path, "rb")  # noqa: SIM115 (only its opening is tried)
+        except OSError as error:
+            raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
+        with file:
+            yield file, os.fstat(file.fileno()).st_size
+        return
     with tempfile.TemporaryFile() as kept:
         shutil.copyfileobj(sys.stdin.buffer, kept)
         size = kept.tell()

@@ -20,7 +20,7 @@ from charitychain.units import BUILT_IN
 
 @click.command()
 @click.argument("ledger", required=False)
-@click.option("--origin", required=True, metavar="NAME", help="The ledger's name for ever, such as relief.example/2026.")
+@click.option("--origin", required=True, metavar="NAME", help="The ledger's name for ever: relief.example/2026.")
 @click.option("--name", metavar="TEXT", help="A title for the first party.")
 @click.option("--no-passphrase", is_flag=True, help="Leave the key file plain, readable by you alone.")
 @with_keys
@@ -36,7 +36,7 @@ def init(ledger: str | None, origin: str, name: str | None, no_passphrase: bool,
     if path.exists():
         raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=str(path))
     keyring = Keyring(Path(options["keys"]) if options["keys"] else None)
-    passphrase = None if no_passphrase else new_passphrase(options, keyring, origin)
+    passphrase = None if no_passphrase else new_passphrase(options, keyring, "self")
     with Ledger.create(path, origin=origin, keys=keyring, passphrase=passphrase, name=name) as made:
         try:
             Heads(state_directory(os.environ)).pin(path, made.identity)
@@ -179,6 +179,8 @@ def account() -> None:
 def account_open(id_: str, tags: tuple[str, ...], ledger: str | None, **options: Any) -> None:
     """Open account ID, a fund or a project."""
     pairs = dict(tag.partition("=")[::2] for tag in tags)
+    if len(pairs) != len(tags) or not all(pairs.values()):
+        raise click.UsageError("A tag is NAME=TEXT, and each NAME comes once.")
     fields = {name: options.pop(name) for name in ("unit", "title", "rule", "owner")}
     with opened(ledger, **options) as found, found.writer() as writer:
         new = writer.account(id_, tags=pairs or None, **fields)

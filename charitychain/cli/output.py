@@ -35,7 +35,7 @@ def safe(text: str) -> str:
 
 
 def _color() -> bool | None:
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return True if os.environ.get("FORCE_COLOR") else None
 
@@ -136,7 +136,8 @@ class Meter:
         self._last, self._shown = now, True
         left = max(total - done, 0) * spent / done
         bar = "#" * (24 * done // max(total, 1))
-        text = f"\r{self._label} [{bar:<24}] {100 * done // max(total, 1):3d}%  {int(left // 60)}:{int(left % 60):02d} left "
+        part = f"{100 * done // max(total, 1):3d}%  {int(left // 60)}:{int(left % 60):02d} left "
+        text = f"\r{self._label} [{bar:<24}] {part}"
         sys.stderr.write(text)
         sys.stderr.flush()
 

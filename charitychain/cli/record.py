@@ -10,6 +10,8 @@ import click
 
 from charitychain.cli import output
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
+from charitychain.entries import describe
+from charitychain.ledger import Writer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +23,7 @@ def recording(command: F) -> F:
             click.option("--id", "id_", metavar="ID", help="The record's own id; left out, one is made."),
             click.option("--date", metavar="DATE", help="When it happened: YYYY, YYYY-MM or YYYY-MM-DD."),
             click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
-            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document kept elsewhere; may repeat."),
+            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
             click.option("--author", metavar="PARTY", help="Who signs, where it is not the owner."),
             click.option("--dry-run", is_flag=True, help="Check everything, record nothing."),
         ]
@@ -44,6 +46,7 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
     with opened(options.pop("ledger"), **options) as ledger:
         with ledger.writer(dry=dry) as writer:
             new = writer.add(entry)
+            entry = _as_recorded(writer, made)
             head = writer.commit()
         done = {**entry, "height": head.height, "recorded": new and not dry}
         if format_ == "table":
@@ -53,6 +56,13 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
             output.show_rows("csv", tuple(done), [tuple(done.values())])
         else:
             output.write_json(done, line=format_ == "jsonl")
+
+
+def _as_recorded(writer: Writer, id_: str) -> dict[str, Any]:
+    """Return the entry as the ledger will give it back: amounts with all decimals."""
+    row = writer.core.state.lookup.find_id(id_)
+    assert row is not None
+    return describe(writer.core.state, *writer.core.signed(row.place))
 
 
 @click.command()

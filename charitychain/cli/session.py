@@ -15,7 +15,7 @@ from charitychain.cli.output import FORMATS, Meter, say
 from charitychain.keyring import KeyEntry, Keyring, passphrase_source
 from charitychain.ledger import Ledger
 
-__all__ = ["formatted", "on_ledger", "opened", "ledger_path", "new_passphrase", "with_keys"]
+__all__ = ["formatted", "ledger_path", "new_passphrase", "on_ledger", "opened", "with_keys"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,6 +48,8 @@ def formatted(command: F) -> F:
 
 def ledger_path(given: str | None) -> Path:
     """Return the ledger a command is about: given, from the environment, or the only one in this folder."""
+    if given == "":
+        raise click.UsageError("The ledger's name is empty; name a file.")
     context = click.get_current_context()
     found = given or (context.find_root().obj or {}).get("ledger") or os.environ.get("CHARITYCHAIN_LEDGER")
     if found:
@@ -55,8 +57,10 @@ def ledger_path(given: str | None) -> Path:
     here = sorted(Path.cwd().glob("*.ledger"))
     if len(here) == 1:
         return here[0]
-    what = "there is no *.ledger file in this folder" if not here else f"there are {len(here)} *.ledger files in this folder"
-    raise click.UsageError(f"Which ledger? {what}; name one with --ledger LEDGER or $CHARITYCHAIN_LEDGER.")
+    what = f"there are {len(here)} *.ledger files" if here else "there is no *.ledger file"
+    raise click.UsageError(
+        f"Which ledger? {what} in this folder; name one with --ledger LEDGER or $CHARITYCHAIN_LEDGER."
+    )
 
 
 def passphrases(options: dict[str, Any], *, confirm: bool = False) -> Callable[[KeyEntry], bytes]:

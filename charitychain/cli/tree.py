@@ -18,7 +18,8 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
     Args:
         limit: Uses to show in each group, largest first; nothing shows all.
     """
-    yield style(f"Gift {safe(trace.donation)}", bold=True) + f" of {_money(trace.money)}, {trace.date}, into {safe(trace.account)}"
+    about = f" of {_money(trace.money)}, {trace.date}, into {safe(trace.account)}"
+    yield style(f"Gift {safe(trace.donation)}", bold=True) + about
     yield _sentence(trace)
     groups: dict[tuple[str, ...], list[FinalUse]] = defaultdict(list)
     for use in trace.uses:
@@ -29,7 +30,8 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
         via = "".join(f" → {safe(id_)}" for id_ in path)
         lines.append((f"{safe(trace.account)}{via} → {safe(account)}" if path else safe(account), _uses(uses, limit)))
     for conversion in trace.converted:
-        lines.append((f"converted by {safe(conversion.id)}: {_money(conversion.money)} gave {_money(conversion.gives)}", []))
+        change = f"{_money(conversion.money)} gave {_money(conversion.gives)}"
+        lines.append((f"converted by {safe(conversion.id)}: {change}", []))
     for refund in trace.refunds:
         whom = "to its donor" if refund.donation == trace.donation else f"to the donor of {safe(refund.donation)}"
         lines.append((f"refunded by {safe(refund.id)}: {_money(refund.money)} {whom}", []))
@@ -42,7 +44,8 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
         yield ("└─ " if last else "├─ ") + head
         for at, text in enumerate(below):
             yield ("   " if last else "│  ") + ("└─ " if at == len(below) - 1 else "├─ ") + text
-    yield style(f"As of block {trace.ledger['height']} of {safe(trace.ledger['origin'])}; checked against its seal.", dim=True)
+    place = f"block {trace.ledger['height']} of {safe(trace.ledger['origin'])}"
+    yield style(f"As of {place}; checked against its seal.", dim=True)
 
 
 def _uses(uses: list[FinalUse], limit: int | None) -> list[str]:
@@ -75,7 +78,10 @@ def _sentence(trace: Trace) -> str:
         for part in parts:
             totals[name][part.money.unit] = totals[name].get(part.money.unit, 0) + part.money.amount
     words = [
-        f"{_money(Money(amount, unit))} {name}" for name, units in totals.items() for unit, amount in units.items() if amount
+        f"{_money(Money(amount, unit))} {name}"
+        for name, units in totals.items()
+        for unit, amount in units.items()
+        if amount
     ]
     return f"Of its {_money(trace.money)}: " + "; ".join(words) + "."
 

@@ -29,7 +29,6 @@ not act on it compares with the checkpoint that the operator published.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import stat
@@ -41,19 +40,16 @@ from weakref import WeakSet
 
 from charitychain.durable import sync_directory
 from charitychain.errors import RefusedError, StorageError, UnreadableError
-from charitychain.store import lock
+from charitychain.store import disk, lock
 from charitychain.store.frames import FORMAT_VERSION, HEAD, MAGIC, START, check_head, place, scan_frames
 from charitychain.store.protocol import Frame
 
 __all__ = ["FORMAT_VERSION", "MAGIC", "FileStore", "create_file", "open_file"]
 
 _PAGE = 4096
-_PIECE = 1 << 20
 _KEPT_MAX = 1000
 # What a disk or file system answers for a page that it has lost.
 _LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
-# What file systems without hard links answer to link().
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileStore:
@@ -68,16 +64,16 @@ def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileS
     data = HEAD + place(entries, START)[0]
     temporary = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.tmp")
     try:
-        descriptor = _open(temporary, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+        descriptor = disk.open_descriptor(temporary, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
     except OSError as error:
-        raise _failed(path, "cannot be created", error) from error
+        raise disk.failed(path, "cannot be created", error) from error
     try:
         try:
-            _write_all(descriptor, data)
+            disk.write_all(descriptor, data)
             os.fsync(descriptor)
-            _compare(descriptor, 0, data)
+            disk.compare(descriptor, 0, data)
             lock.take(descriptor, path)  # before it has its name, so that nobody else can hold it first
-            _name_it(temporary, path)
+            disk.give_name(temporary, path)
         finally:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -91,7 +87,7 @@ def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileS
         if isinstance(error, FileExistsError):
             raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=path) from error
         if isinstance(error, OSError):
-            raise _failed(path, "cannot be created", error) from error
+            raise disk.failed(path, "cannot be created", error) from error
         raise
     return FileStore(path, descriptor, write=True)
 
@@ -109,7 +105,7 @@ def open_file(path: str | os.PathLike[str], *, write: bool = False) -> FileStore
     """
     path = os.path.abspath(path)
     try:
-        descriptor = _open(path, os.O_RDWR | os.O_APPEND if write else os.O_RDONLY)
+        descriptor = disk.open_descriptor(path, os.O_RDWR | os.O_APPEND if write else os.O_RDONLY)
     except OSError as error:
         purpose = "opened for writing" if write else "opened"
         raise UnreadableError("CC-UNREADABLE", f"{path} cannot be {purpose}: {error.strerror}", path=path) from error
@@ -123,7 +119,7 @@ def open_file(path: str | os.PathLike[str], *, write: bool = False) -> FileStore
         check_head(head, path)
         if write:
             lock.take(descriptor, os.path.realpath(path))
-            _make_durable(descriptor, path)
+            disk.make_durable(descriptor, path)
     except BaseException:
         os.close(descriptor)
         raise
@@ -196,7 +192,7 @@ class FileStore:
             return os.pread(self._descriptor, count, offset)
         except OSError as error:
             if error.errno not in _LOST:
-                raise _failed(self.path, f"cannot be read at byte {offset}", error) from error
+                raise disk.failed(self.path, f"cannot be read at byte {offset}", error) from error
         return b"".join(self._salvage(offset, offset + count))
 
     def _salvage(self, offset: int, end: int) -> Iterator[bytes]:
@@ -207,7 +203,7 @@ class FileStore:
                 piece = os.pread(self._descriptor, step, offset)
             except OSError as error:
                 if error.errno not in _LOST:
-                    raise _failed(self.path, f"cannot be read at byte {offset}", error) from error
+                    raise disk.failed(self.path, f"cannot be read at byte {offset}", error) from error
                 piece = bytes(step)
             if not piece:
                 return
@@ -230,9 +226,9 @@ class FileStore:
         what = f"could not be written ({len(data)} bytes at byte {self._size})"
         with self._writing(what, "nothing of it counts as recorded"):
             if data:
-                _write_all(self._descriptor, data)
+                disk.write_all(self._descriptor, data)
                 os.fsync(self._descriptor)
-                _compare(self._descriptor, self._size, data)
+                disk.compare(self._descriptor, self._size, data)
                 self._size += len(data)
         return offsets
 
@@ -272,7 +268,7 @@ class FileStore:
                 raise
             self._poison = f"an earlier change failed ({error.strerror})"
             advice = f"{outcome}. Make room or check the disk, then open the ledger again"
-            raise _failed(self.path, what, error, advice) from error
+            raise disk.failed(self.path, what, error, advice) from error
         self._poison = None
 
     def _check_writable(self) -> None:
@@ -316,7 +312,7 @@ class FileStore:
         try:
             while True:
                 try:
-                    descriptor = _open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                    descriptor = disk.open_descriptor(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
                     break
                 except FileExistsError:
                     number += 1
@@ -324,8 +320,8 @@ class FileStore:
                         raise
                     kept = f"{base}-{number}"
             try:
-                for at in range(offset, self._size, _PIECE):
-                    _write_all(descriptor, self._read_at(at, min(_PIECE, self._size - at)))
+                for at in range(offset, self._size, disk.PIECE):
+                    disk.write_all(descriptor, self._read_at(at, min(disk.PIECE, self._size - at)))
                 os.fsync(descriptor)
             except BaseException:
                 with suppress(OSError):
@@ -335,7 +331,8 @@ class FileStore:
                 os.close(descriptor)
             sync_directory(Path(kept).parent)
         except OSError as error:
-            raise _failed(kept, "could not be written", error, "nothing was cut; make room, then try again") from error
+            advice = "nothing was cut; make room, then try again"
+            raise disk.failed(kept, "could not be written", error, advice) from error
         return kept
 
     # ------------------------------------------------------------------------------------------- closing
@@ -379,63 +376,3 @@ def _drop_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_drop_in_child)
-
-
-def _open(path: str, flags: int) -> int:
-    """Open a file, never as standard input, output or error: what is printed must not land in a ledger."""
-    # O_NONBLOCK: a named pipe must not make us wait. For files it means nothing.
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
-    if descriptor > 2:
-        return descriptor
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        count = os.write(descriptor, view)
-        if count == 0:
-            raise OSError(errno.EIO, "the system wrote nothing")
-        view = view[count:]
-
-
-def _compare(descriptor: int, offset: int, data: bytes) -> None:
-    """Check that the file holds `data` at `offset`."""
-    view = memoryview(data)
-    at = 0
-    while at < len(data):
-        piece = os.pread(descriptor, min(_PIECE, len(data) - at), offset + at)
-        if not piece or piece != view[at : at + len(piece)]:
-            raise OSError(errno.EIO, "what was read back is not what was written")
-        at += len(piece)
-
-
-def _name_it(temporary: str, path: str) -> None:
-    """Give a finished file its name, unless that is taken."""
-    try:
-        os.link(temporary, path)  # unlike rename(), fails when the name is taken
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # Without hard links (FAT, some FUSE mounts): take the name with an empty file, then replace that. A crash in
-        # between leaves the empty file, which is no ledger and stands in nobody's way for long.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
-        os.replace(temporary, path)
-
-
-def _make_durable(descriptor: int, path: str) -> None:
-    """Sync what an earlier writer may have left in memory, the name in its folder included."""
-    try:
-        os.fsync(descriptor)
-        with suppress(PermissionError):  # a folder that we may use but not list
-            sync_directory(Path(os.path.realpath(path)).parent)
-    except OSError as error:
-        raise _failed(path, "could not be made durable", error, "check the disk before anything is written") from error
-
-
-def _failed(path: str, what: str, error: OSError, advice: str = "check the disk") -> StorageError:
-    reason = error.strerror or str(error)
-    return StorageError("CC-STORAGE", f"{path} {what}: {reason}; {advice}", path=path, errno=error.errno)

@@ -209,10 +209,7 @@ def _record(row: _Row) -> dict[str, Any]:
         record = {"record": "disbursement", "id": f"M-{row.number}", "from": row.source, "to": row.target}
         return record | {"amount": _usd(row.cents)} | tail
     record = {"record": "expenditure", "id": f"X-{row.number}", "from": row.source, "amount": _usd(row.cents)}
-    record["payee"] = row.donee
-    if row.cause:
-        record["purpose"] = row.cause
-    return record | tail
+    return record | {"payee": row.donee, "purpose": row.cause or "not stated"} | tail
 
 
 def _donor(row: _Row) -> str:

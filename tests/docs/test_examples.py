@@ -2,7 +2,7 @@
 
 The convention, for whoever writes a page:
 
-- A fenced ``console`` block holds commands (``$ …``, continued by ``> …``) and below each what it prints, standard
+- A fenced ``console`` block holds commands (``$ …``, going on at once with ``> …``) and below each what it prints, standard
   output and standard error together. All blocks of one page run in order, in one shell and one empty folder.
 - Compared are the lines, with every run of 16 or more hexadecimal digits, every signature line of a note, every root
   in a checkpoint, every date, and every temporary path taken as equal. ``…`` stands for anything on its line; a line
@@ -66,7 +66,7 @@ def commands_of(page: str) -> list[Command]:
                 if text:
                     found.append(Command(text, page[output:at], output, at))
                 text, output = line[2:], at + len(line)
-            elif line.startswith("> ") and text.endswith("\\\n") and output == at:
+            elif line.startswith("> ") and text and output == at:
                 text, output = text + line[2:], at + len(line)
             at += len(line)
         if text:

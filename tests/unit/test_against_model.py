@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,19 @@ def test_traces_sources_and_balances_equal_the_model(tmp_path: Path, kind: str, 
         assert report.holds, report.faults
         again = import_journal(ledger, journal(history))
         assert (again.added, again.known) == (0, len(history))
+
+
+@pytest.mark.parametrize("chunk", range(20))
+def test_thousands_of_histories_equal_the_model(tmp_path: Path, chunk: int) -> None:
+    """2,000 further histories of all kinds, each in one block; CHARITYCHAIN_HISTORIES raises the number."""
+    for number in range(int(os.environ.get("CHARITYCHAIN_HISTORIES", "2000")) // 20):
+        seed = 10_000 + chunk * 1_000_000 + number
+        history = random_history(seed, KINDS[number % len(KINDS)], 15 + seed % 30)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Ledger.create(folder / "a.ledger", origin="a.example", keys=folder) as ledger:
+            import_journal(ledger, journal(history))
+            check_history(ledger, history)
 
 
 @pytest.mark.parametrize("kind", KINDS)
