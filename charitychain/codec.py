@@ -73,6 +73,7 @@ MAX_ID_BYTES = 128
 """The most bytes of UTF-8 in one id."""
 
 _SCALARS = frozenset({int, bytes, str, type(None)})
+_ARRAYS = (tuple, list)
 
 # msgpack-python allocates what an array claims before its elements are read, once per level and 8 bytes an element,
 # and gives up only about 1,000 levels down. Above this size the claims are therefore checked first, without building.
@@ -92,7 +93,7 @@ def encode(value: Value) -> bytes:
         TypeError: a bool, float, map or other value that the format does not have: a mistake of our own.
         ValueError: arrays nest deeper than `MAX_DEPTH`.
     """
-    if isinstance(value, tuple | list):
+    if isinstance(value, _ARRAYS):
         _check_encodable(value, MAX_DEPTH)
     else:
         _check_encodable((value,), MAX_DEPTH + 1)
@@ -215,11 +216,11 @@ def _check_encodable(items: Sequence[Any], depth: int) -> None:
         raise ValueError(f"arrays nest deeper than {MAX_DEPTH}")
     for item in items:
         kind = type(item)
-        if kind is bytes or kind is str or item is None:
+        if item is None or kind is bytes or kind is str:
             continue
-        if isinstance(item, tuple | list):  # a named tuple is packed as the array that it is
+        if kind is not int and isinstance(item, _ARRAYS):  # a named tuple is packed as the array that it is
             _check_encodable(item, depth - 1)
-        elif isinstance(item, int) and kind is not bool:  # an IntEnum is packed as its number
+        elif kind is int or (isinstance(item, int) and kind is not bool):  # an IntEnum is packed as its number
             if not MIN_INT <= item <= MAX_INT:
                 raise MalformedError(
                     "CC-CANONICAL", f"an integer of {item.bit_length()} bits does not fit 64 with a sign"

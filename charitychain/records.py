@@ -347,17 +347,19 @@ def _one_of(*allowed: object) -> _Check:
     return check
 
 
-def _optional(check: _Check) -> _Check:
-    def optional(value: Any, what: str) -> None:
-        if value is not None:
-            check(value, what)
+@dataclass(frozen=True, slots=True)
+class _Optional:
+    """A check of a field that may be nil, which most fields of most records are: it then need not be called."""
 
-    return optional
+    check: _Check
 
 
-def _nil(value: Any, what: str) -> None:
-    if value is not None:
-        raise _bad(what, "nil in this version", value)
+def _optional(check: _Check) -> _Optional:
+    return _Optional(check)
+
+
+def _refuse(value: Any, what: str) -> None:
+    raise _bad(what, "nil in this version", value)
 
 
 def _roles(value: Any, what: str) -> None:

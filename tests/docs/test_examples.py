@@ -4,8 +4,8 @@ The convention, for whoever writes a page:
 
 - A fenced ``console`` block holds commands (``$ …``, going on at once with ``> …``) and below each what it prints, standard
   output and standard error together. All blocks of one page run in order, in one shell and one empty folder.
-- Compared are the lines, with every run of 16 or more hexadecimal digits, every signature line of a note, every root
-  in a checkpoint, every date, and every temporary path taken as equal. ``…`` stands for anything on its line; a line
+- Compared are the lines, with every run of 16 or more hexadecimal digits, every checkpoint, and every date taken as equal; the folder above the page's own is called
+  ``/home/ayu``. ``…`` stands for anything on its line; a line
   with ``…`` alone stands for any lines.
 - A command that fails (exit code other than 0) must be followed by ``$ echo $?``, so that the page shows the code.
 - A fenced ``python`` block runs in an empty folder; what it prints stands behind ``# →`` on the line that prints it.
@@ -36,12 +36,12 @@ PAGES = [
 ]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LIKE = [
+    (re.compile(r'"checkpoint": ".*"'), '"checkpoint": "<checkpoint>"'),
     (re.compile(r"— \S+ [A-Za-z0-9+/=]{80,}"), "<signature>"),
     (re.compile(r"\b[0-9a-f]{16,}\b"), "<hex>"),
     (re.compile(r"\b[0-9a-f]{16}…"), "<hex>…"),
     (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<root>"),
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "<date>"),
-    (re.compile(r"/(?:tmp|var|private)/[^ ]*?/(?=[^/ ]*( |$))", re.MULTILINE), "<folder>/"),
 ]
 
 
@@ -95,6 +95,7 @@ def run(commands: list[Command], folder: Path) -> list[tuple[str, int]]:
     )
     parts = re.split(r"\x1e\d+\.(\d+)\x1e\n", done.stdout)
     assert len(parts) == 2 * len(commands) + 1, done.stdout + done.stderr
+    parts = [part.replace(str(folder.parent), "/home/ayu") for part in parts]
     return [(parts[2 * i], int(parts[2 * i + 1])) for i in range(len(commands))]
 
 
