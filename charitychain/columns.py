@@ -74,14 +74,12 @@ def pack_columns(
     donors = bytes(16 * count) if donors is None else donors
     if not count or len(amounts_) != count or len(donors) != 16 * count or (seconds and len(seconds) != 16 * count):
         raise MalformedError("CC-GIFTS", "the columns of a batch must all have the same number of gifts, at least one")
-    parts = []
-    for at in range(0, count, RUN):
-        end = min(at + RUN, count)
-        parts += [ids_[at:end].tobytes(), donors[16 * at : 16 * end]]
-        if seconds is not None:
-            parts.append(seconds[16 * at : 16 * end])
-        parts.append(amounts_[at:end].tobytes())
-    columns = b"".join(parts)
+    people = [np.frombuffer(data, "<u8") for data in (donors, seconds) if data is not None]
+    parts = [part.reshape(count, -1) for part in (ids_, *people, amounts_)]  # words of a gift: 1, 2, (2,) 1
+    whole = count // RUN * RUN
+    table = np.concatenate([part[:whole].reshape(whole // RUN, RUN * part.shape[1]) for part in parts], axis=1)
+    tail = np.concatenate([part[whole:].ravel() for part in parts])
+    columns = table.tobytes() + tail.tobytes()
     return columns, check_columns(columns, 32 if seconds is None else 48)
 
 
@@ -117,10 +115,9 @@ def check_columns(columns: bytes, width: int) -> Span:
     firsts = ids[starts].tolist()
     lasts = ids[np.minimum(starts + RUN, count) - 1].tolist()
     size = RUN * width
-    view = memoryview(columns)
     try:
         leaves = [
-            span_leaf(Tag.GIFTS_LEAF, bytes(view[i * size : (i + 1) * size]), lo + (hi << 32), first, final)
+            span_leaf(Tag.GIFTS_LEAF, columns[i * size : (i + 1) * size], lo + (hi << 32), first, final)
             for i, (lo, hi, first, final) in enumerate(zip(low, high, firsts, lasts, strict=True))
         ]
         total = span_root(Tag.GIFTS_NODE, leaves)

@@ -142,6 +142,8 @@ class Writer:
         name = str(entry.get("id") if entry["record"] == "party" else entry["party"])
         try:
             public = bytes.fromhex(str(entry["key"]))
+            if len(public) != 33:
+                raise ValueError(f"it has {len(public)} bytes")
         except ValueError as error:
             raise MalformedError("CC-ENTRY", "key must be 66 hex digits", field="key") from error
         key = self.core.key_of(public)

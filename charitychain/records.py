@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from charitychain import codec
@@ -347,18 +348,13 @@ def _one_of(*allowed: object) -> _Check:
     return check
 
 
-@dataclass(frozen=True, slots=True)
-class _Optional:
-    """A check of a field that may be nil, which most fields of most records are: it then need not be called."""
+class _Optional(NamedTuple):
+    """The check of a field that may be left out; most are, and nil then calls nothing."""
 
     check: _Check
 
 
-def _optional(check: _Check) -> _Optional:
-    return _Optional(check)
-
-
-def _refuse(value: Any, what: str) -> None:
+def _must_be_nil(value: Any, what: str) -> None:
     raise _bad(what, "nil in this version", value)
 
 
@@ -392,30 +388,48 @@ _AMOUNT = _range(1, codec.MAX_INT)
 _NUMBER = _range(0, 2**32 - 1)
 _GIFT_NUMBER = _range(0, codec.MAX_INT)
 _HASH = _bytes(32)
-_CHECKS: dict[str, _Check] = {
-    "id": _id, "series": _id, "party": _id, "title": _optional(_text), "roles": _roles, "key": _bytes(33),
-    "proof": _bytes(64), "replaces": _optional(_HASH), "recovery": _nil, "compromised_since": _nil,
-    "decimals": _range(0, 12), "number": _NUMBER, "unit": _id, "rule": _optional(_one_of(*RULES)),
-    "owner": _optional(_id), "tags": _tags, "restriction": _nil, "approvals": _nil, "target": _nil, "caps": _nil,
-    "account": _NUMBER, "to": _NUMBER, "funded_from": _optional(_NUMBER), "amount": _AMOUNT, "gives": _AMOUNT,
-    "source": _optional(_id), "donor": _optional(_bytes(16)), "donor_key": _nil, "previous": _optional(_GIFT_NUMBER),
+_NIL = _Optional(_must_be_nil)
+_CHECKS: dict[str, _Check | _Optional] = {
+    "id": _id, "series": _id, "party": _id, "title": _Optional(_text), "roles": _roles, "key": _bytes(33),
+    "proof": _bytes(64), "replaces": _Optional(_HASH), "recovery": _NIL, "compromised_since": _NIL,
+    "decimals": _range(0, 12), "number": _NUMBER, "unit": _id, "rule": _Optional(_one_of(*RULES)),
+    "owner": _Optional(_id), "tags": _tags, "restriction": _NIL, "approvals": _NIL, "target": _NIL, "caps": _NIL,
+    "account": _NUMBER, "to": _NUMBER, "funded_from": _Optional(_NUMBER), "amount": _AMOUNT, "gives": _AMOUNT,
+    "source": _Optional(_id), "donor": _Optional(_bytes(16)), "donor_key": _NIL, "previous": _Optional(_GIFT_NUMBER),
     "count": _range(1, 2**32 - 1), "first": _GIFT_NUMBER, "last": _GIFT_NUMBER, "width": _one_of(32, 48),
-    "root": _HASH, "payee": _optional(_text), "purpose": _optional(_text), "category": _optional(_one_of(*CATEGORIES)),
-    "gift": _optional(_gift_id), "donation": _gift_id, "reverses": _id, "reason": _optional(_text),
-    "date": _optional(_date), "reference": _optional(_text), "evidence": _evidence, "private": _optional(_HASH),
+    "root": _HASH, "payee": _Optional(_text), "purpose": _Optional(_text), "category": _Optional(_one_of(*CATEGORIES)),
+    "gift": _Optional(_gift_id), "donation": _gift_id, "reverses": _id, "reason": _Optional(_text),
+    "date": _Optional(_date), "reference": _Optional(_text), "evidence": _evidence, "private": _Optional(_HASH),
 }  # fmt: skip
 # A refund may leave out where and how much, a reversal how much.
-_OVERRIDES: dict[tuple[str, str], _Check] = {
-    ("refund", "account"): _optional(_NUMBER),
-    ("refund", "amount"): _optional(_AMOUNT),
-    ("reversal", "amount"): _optional(_AMOUNT),
+_OVERRIDES: dict[tuple[str, str], _Check | _Optional] = {
+    ("refund", "account"): _Optional(_NUMBER),
+    ("refund", "amount"): _Optional(_AMOUNT),
+    ("reversal", "amount"): _Optional(_AMOUNT),
 }
 _CLASSES: tuple[type[Any], ...] = (
     Party, KeyChange, UnitRecord, Account, Donation, Gifts, Disbursement, Expenditure, Conversion, Refund, Reversal,
 )  # fmt: skip
-_SCHEMA: dict[type[Any], tuple[tuple[str, _Check], ...]] = {
-    cls: tuple((f.name, _OVERRIDES.get((cls.NAME, f.name), _CHECKS[f.name])) for f in fields(cls)) for cls in _CLASSES
+
+
+class _Field(NamedTuple):
+    name: str
+    check: _Check
+    may_be_nil: bool
+
+
+def _field(cls: type[Any], name: str) -> _Field:
+    check = _OVERRIDES.get((cls.NAME, name), _CHECKS[name])
+    return _Field(name, check.check, True) if isinstance(check, _Optional) else _Field(name, check, False)
+
+
+_SCHEMA: dict[type[Any], tuple[_Field, ...]] = {
+    cls: tuple(_field(cls, f.name) for f in fields(cls)) for cls in _CLASSES
 }
+_VALUES: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {
+    cls: attrgetter(*(field.name for field in schema)) for cls, schema in _SCHEMA.items()
+}
+"""For each class a function that gives all fields of a record in their order."""
 _BY_KIND: dict[int, type[Any]] = {cls.KIND: cls for cls in _CLASSES}
 
 
@@ -425,13 +439,15 @@ def check_record(record: Record) -> None:
     Raises:
         MalformedError: ``CC-RECORD``, ``CC-ID`` or ``CC-TEXT``, naming the field.
     """
-    for name, check in _SCHEMA[type(record)]:
-        check(getattr(record, name), f"{record.NAME} {name}")
+    values = _VALUES[type(record)](record)
+    for (name, check, may_be_nil), value in zip(_SCHEMA[type(record)], values, strict=True):
+        if value is not None or not may_be_nil:
+            check(value, f"{record.NAME} {name}")
 
 
 def encode_record(record: Record) -> bytes:
     """Return the record's canonical bytes; the inverse of `decode_record`."""
-    return codec.encode([record.KIND, *[getattr(record, name) for name, _ in _SCHEMA[type(record)]]])
+    return codec.encode((record.KIND, *_VALUES[type(record)](record)))
 
 
 def decode_record(data: bytes) -> Record:
@@ -451,9 +467,11 @@ def decode_record(data: bytes) -> Record:
     schema = _SCHEMA[cls]
     if len(value) != len(schema) + 1:
         raise MalformedError("CC-RECORD", f"{cls.NAME} must have {len(schema)} fields, found {len(value) - 1}")
-    for (name, check), item in zip(schema, value[1:], strict=True):
-        check(item, name)
-    record: Record = cls(*value[1:])
+    values = value[1:]
+    for (name, check, may_be_nil), item in zip(schema, values, strict=True):
+        if item is not None or not may_be_nil:
+            check(item, name)
+    record: Record = cls(*values)
     return record
 
 

@@ -155,7 +155,7 @@ class Replay:
                 block = blocks.decode_block(frame.payload)
             except MalformedError as error:
                 self._damaged = True
-                if header is not None and header.height > self.height:
+                if header is not None and self._stands_behind_a_gap(header):
                     self._fault(
                         "CC-HEIGHT", "blocks are missing before this one", expected=self.height, found=header.height
                     )
@@ -167,6 +167,10 @@ class Replay:
             return
         self._block(block)
         self.end = frame.end
+
+    def _stands_behind_a_gap(self, header: blocks.BlockHeader) -> bool:
+        """Say whether blocks are missing before this one; a height out of damaged bytes, or against its link, lies."""
+        return header.height > self.height and self._frame.fault is None and header.previous != self.last_hash
 
     def _lose(self, next_height: int) -> None:
         """Go on behind blocks that cannot be read."""
@@ -192,7 +196,7 @@ class Replay:
         if header.height != self.height:
             self._fault("CC-HEIGHT", "a block stands at the wrong height", expected=self.height, found=header.height)
             self._damaged = True
-            if header.height > self.height:
+            if self._stands_behind_a_gap(header):
                 self._lose(header.height)
         if self.genesis is None and block.genesis is not None:
             self.genesis, self.identity = block.genesis, block.genesis.identity()

@@ -93,6 +93,16 @@ def cli(tmp_path: Path) -> Cli:
 @pytest.fixture
 def village(cli: Cli) -> Cli:
     """Give a ledger ``v.ledger`` with the accounts ``edu`` and ``school`` and the gift D-1 of 12.50 CNY in ``edu``."""
+    return _settle(cli)
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """Give such a ledger to all tests that change nothing."""
+    return _settle(Cli(tmp_path_factory.mktemp("standing")))
+
+
+def _settle(cli: Cli) -> Cli:
     cli.init()
     gift = {"record": "donation", "id": "D-1", "account": "edu", "amount": "12.50"}
     cli.ok("import", cli.journal([*ACCOUNTS, gift]))

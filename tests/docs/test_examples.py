@@ -2,11 +2,11 @@
 
 The convention, for whoever writes a page:
 
-- A fenced ``console`` block holds commands (``$ …``, going on at once with ``> …``) and below each what it prints, standard
-  output and standard error together. All blocks of one page run in order, in one shell and one empty folder.
-- Compared are the lines, with every run of 16 or more hexadecimal digits, every checkpoint, and every date taken as equal; the folder above the page's own is called
-  ``/home/ayu``. ``…`` stands for anything on its line; a line
-  with ``…`` alone stands for any lines.
+- A fenced ``console`` block holds commands (``$ …``, going on at once with ``> …``) and below each what it prints,
+  standard output and standard error together. All blocks of one page run in order, in one shell and one empty folder.
+- Compared are the lines, with every run of 16 or more hexadecimal digits, every checkpoint and every date taken as
+  equal; the folder above the page's own is called ``/home/ayu``. ``…`` stands for anything on its line; a line with
+  ``…`` alone stands for any lines.
 - A command that fails (exit code other than 0) must be followed by ``$ echo $?``, so that the page shows the code.
 - A fenced ``python`` block runs in an empty folder; what it prints stands behind ``# →`` on the line that prints it.
 

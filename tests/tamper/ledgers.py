@@ -13,7 +13,7 @@ from charitychain.verify import Report, verify
 from golden.builder import Builder
 from tamper.forge import put_together, take_apart
 
-__all__ = ["Village", "checked", "codes", "tiny", "village"]
+__all__ = ["Village", "checked", "codes", "tiny", "village", "winding"]
 
 
 @cache
@@ -99,6 +99,48 @@ def village(nonce: int = 0, *, last_gift: str = "2.00") -> Village:
         w.expenditure("X-3", source="edu", amount="0.50", payee="Bank", purpose="fees", category="administration")
         b.commit()
         return Village(b.data, b.genesis, dict(b.keys))
+    finally:
+        b.close()
+
+
+@cache
+def winding() -> bytes:
+    """Return a ledger whose traces wind through every kind of movement, from several blocks."""
+    b = Builder("winding.example", nonce=bytes(32))
+    w = b.writer
+    try:
+        w.unit("RICE", decimals=0)
+        w.party("school", roles=["charity"])
+        b.commit()
+        w.account("edu", unit="CNY")
+        w.account("even", unit="CNY", rule="pro-rata")
+        w.account("run", unit="CNY")
+        w.account("steps", unit="STEP")
+        w.account("rice", unit="RICE", owner="school", author="self")
+        w.donation("D-1", account="edu", amount="5.00", donor="11" * 16)
+        w.donation("D-2", account="edu", amount="3.00")
+        w.donation("D-3", account="even", amount="7.01")
+        w.donation("D-4", account="run", amount="4.00")
+        w.donation("D-5", account="steps", amount="900")
+        b.commit()
+        w.gifts("s", account="edu", ids=[5, 9], amounts=["1.11", "2.22"], donors=["22" * 16, ""])
+        b.commit()
+        w.disbursement("B-1", source="edu", to="even", amount="4.00")
+        w.disbursement("B-2", source="edu", to="even", amount="1.50", gift="D-2")
+        w.conversion("C-1", source="steps", amount="600", to="even", gives="2.50", funded_from="run")
+        b.commit()
+        w.expenditure("X-1", source="even", amount="6.00", payee="Toko Buku", purpose="books")
+        w.gifts("s", account="edu", ids=[10], amounts=["0.40"])
+        b.commit()
+        w.reversal("U-1", reverses="X-1", amount="2.00")
+        w.conversion("C-2", source="even", amount="3.33", to="rice", gives="10")
+        w.refund("R-1", donation="D-2")
+        w.donation("D-6", account="edu", amount="0.77")
+        b.commit()
+        w.expenditure("X-2", source="rice", amount="4", payee="Kitchen", purpose="meals")
+        w.expenditure("X-3", source="edu", amount="0.30", payee="Bank", purpose="fees")
+        b.commit()
+        return b.data
     finally:
         b.close()
 

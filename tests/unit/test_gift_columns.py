@@ -111,7 +111,7 @@ def test_every_changed_byte_changes_the_root_or_is_refused() -> None:
         ([1, 1], [1, 1]),
         ([1, 2], [1, 0]),
         ([1, 2], [2**63 - 1, 1]),  # each fits, the total does not
-        ([2**62] + [2**63], [1, 1]),
+        ([2**62, 2**63], [1, 1]),
         (list(range(64)), [2**63 - 1] * 64),  # sums that wrap to a small number
     ],
 )

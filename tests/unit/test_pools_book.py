@@ -137,7 +137,7 @@ def cents(amount: str) -> int:
 
 
 def walk(lines: list[dict[str, Any]], pro_rata: bool = False) -> tuple[Ends, Ends]:
-    """Follow every gift unit interval by unit interval: gift -> (use, path) -> cents, and gift -> (account, path) -> cents."""
+    """Follow every gift in intervals: gift -> (use, path) -> cents, and gift -> (account, path) -> cents."""
     tapes: dict[str, list[tuple[int, str, tuple[str, ...]]]] = defaultdict(list)
     taken: Counter[str] = Counter()
     uses: Ends = defaultdict(Counter)
@@ -284,7 +284,7 @@ def test_grants_before_the_first_listed_income_are_only_reported(rows: list[dict
 
 
 def test_bad_rows_are_reported() -> None:
-    """A double, an odd amount, nothing, zero, an unknown precision and a stranger's row are each named, none recorded."""
+    """A double, an odd amount, nothing, zero, an unknown precision and a stray row are named, none recorded."""
     base = {
         "row": "1",
         "donor": "D",
