@@ -31,14 +31,13 @@ from charitychain.tape import Run
 
 __all__ = ["Head", "Index", "IndexDamaged"]
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, offset INTEGER, hash BLOB);
 CREATE TABLE header_nodes (level INTEGER, position INTEGER, hash BLOB, PRIMARY KEY (level, position)) WITHOUT ROWID;
 CREATE TABLE ids (id TEXT PRIMARY KEY, kind INTEGER, height INTEGER, statement INTEGER, record INTEGER,
     account INTEGER, movement INTEGER, offset INTEGER, amount INTEGER) WITHOUT ROWID;
-CREATE INDEX ids_by_place ON ids (height, statement, record);
 CREATE TABLE movements (account INTEGER, position INTEGER, outflow INTEGER, named INTEGER, in_before INTEGER,
     rule_before INTEGER, data BLOB, PRIMARY KEY (account, position)) WITHOUT ROWID;
 CREATE INDEX rule_outflows ON movements (account, rule_before) WHERE outflow = 1 AND named = 0;
@@ -140,6 +139,8 @@ class Index:
     def first(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
         try:
             return self._db.execute(sql, values).fetchone()
+        except (UnicodeEncodeError, OverflowError):
+            return None  # asked for what no ledger can hold: a lone surrogate, a number of 2^63 or more
         except sqlite3.Error as error:
             raise IndexDamaged(str(error)) from error
 
@@ -231,11 +232,6 @@ class Index:
             return waiting
         row = self.first("SELECT * FROM ids WHERE id = ?", (id_,))
         return IdAt(row[0], row[1], Place(*row[2:5]), *row[5:]) if row else None
-
-    def id_at(self, place: Place) -> str | None:
-        self._flush()
-        row = self.first("SELECT id FROM ids WHERE height = ? AND statement = ? AND record = ?", place)
-        return row[0] if row else None
 
     def ids_like(self, prefix: str, limit: int) -> list[str]:
         """Return up to `limit` ids that begin with `prefix`."""

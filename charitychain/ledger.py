@@ -37,6 +37,7 @@ from charitychain.errors import (
     NotFoundError,
     RefusedError,
     StorageError,
+    UnreadableError,
     VerificationError,
 )
 from charitychain.heads import Heads
@@ -129,8 +130,9 @@ class Writer:
         state = self.core.state
         ids = entry["ids"]
         batch = None
-        if isinstance(ids, list | tuple) and ids and str(ids[0]).isdigit() and len(str(ids[0])) < 20:
-            batch = state.lookup.find_batch(str(entry["series"]), int(ids[0]))
+        first = str(ids[0]) if isinstance(ids, list | tuple) and ids else ""
+        if first.isascii() and first.isdigit() and len(first) < 20:
+            batch = state.lookup.find_batch(str(entry["series"]), int(first))
         if batch is None or batch.first != int(ids[0]):
             return None
         record, author = self.core.signed(batch.place)
@@ -235,6 +237,7 @@ class Ledger:
         self.progress: Progress | None = None
         self._reader: Reader | None = None
         self._loaded: dict[bytes, PrivateKey] = {}
+        self._operator: KeyEntry | None = None
 
     # -------------------------------------------------------------------------------------- open, create
 
@@ -383,10 +386,16 @@ class Ledger:
         return self._reader
 
     def _ask(self, question: Callable[[], T]) -> T:
-        """Answer; where the index is at fault, make it anew once and answer again."""
+        """Answer; where the index is at fault, make it anew once and answer again.
+
+        What a damaged index provokes has many forms, so every error that is no answer counts as its fault; one that
+        has another cause comes again.
+        """
         try:
             return question()
-        except (IndexDamaged, VerificationError) as error:
+        except (NotFoundError, UnreadableError, StorageError):
+            raise
+        except Exception as error:
             if isinstance(error, VerificationError) and error.code != "CC-INDEX":
                 raise
             self.notices.append(f"The index did not fit the ledger ({error}); it was made anew.")
@@ -488,53 +497,50 @@ class Ledger:
             stack.callback(store.close)
             index = self._open_index(store)
             stack.callback(index.close)
-            tail = self._tail(store, index)
-            mark = self._open_mark(index, tail)
-            stack.callback(mark.close)
+            marks = _Marks(self.keyring, self.genesis)
+            stack.callback(marks.close)
+            height, tail = self._tail(store, index)
+            first = marks.of(self._operator_key(index))
             if tail is not None:
-                kept = store.cut(tail.offset)
-                self.notices.append(
-                    f"A write was cut off at byte {tail.offset}; what follows was never acknowledged and is kept"
-                    f" in {kept}."
-                )
+                self._cut(store, tail, acknowledged=first.height > height)
             head = self._bring_forward(index, store)
             reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
-            self._check_mark(index, mark, head)
+            for mark in {first, marks.of(self._operator_key(index))}:  # it may have been replaced in what was replayed
+                self._check_mark(index, mark, head)
             core = RecordWriter(
                 store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
-                self._private_key, None if dry else mark, self._clock,
+                self._private_key, None if dry else marks.of, self._clock,
             )  # fmt: skip
             stack.callback(core.close)
             yield Writer(core, self._make_key)
             core.commit()
 
-    def _tail(self, store: Store, index: Index) -> Frame | None:
-        """Return the frame behind the last whole block that is not one, if there is one."""
+    def _tail(self, store: Store, index: Index) -> tuple[int, Frame | None]:
+        """Return the height of the last whole block, and the frame behind it that is not one, if there is one."""
         head = index.head()
+        start, height = (head.end, head.height) if head is not None else (None, -1)
         bad: Frame | None = None
-        for frame in store.scan(head.end if head is not None and head.end <= store.size() else None):
+        for frame in store.scan(start):
             if bad is not None:  # something stands behind it: this is no tail
                 raise _damaged(bad)
-            if frame.fault is not None:
+            if frame.fault is None:
+                height += 1
+            else:
                 bad = frame
-        return bad
+        return height, bad
 
-    def _open_mark(self, index: Index, tail: Frame | None) -> HighWaterMark:
-        """Open the mark beside the operator's key; refuse to cut a tail that was acknowledged."""
-        entry = self.keyring.find(self._operator_key(index))
-        if entry is None:
-            raise KeyAccessError(
-                "CC-KEY-MISSING",
-                f"the operator's key of {self.origin} is not in {self.keyring.directory}; only its holder can write",
-            )
-        mark = HighWaterMark.open(entry.path.with_suffix(".mark"), self.identity)
-        head = index.head()
-        # A last block that is damaged but was never acknowledged (unsynced bytes after a power cut) may be cut; one
-        # that the mark knows, or of whose number we are not sure, is damage.
-        if tail is not None and tail.fault != "CC-TORN" and (head is None or mark.height > head.height):
-            mark.close()
+    def _cut(self, store: Store, tail: Frame, *, acknowledged: bool) -> None:
+        """Cut off a tail, keeping its bytes.
+
+        Torn bytes were never acknowledged. Nor was a last block that is damaged and that the mark does not know
+        (after a power cut unsynced bytes are often zeros); one that the mark knows is damage, and is never cut.
+        """
+        if tail.fault != "CC-TORN" and acknowledged:
             raise _damaged(tail)
-        return mark
+        kept = store.cut(tail.offset)
+        self.notices.append(
+            f"A write was cut off at byte {tail.offset}; what follows was never acknowledged and is kept in {kept}."
+        )
 
     def _operator_key(self, index: Index) -> bytes:
         head = index.head()
@@ -577,15 +583,45 @@ class Ledger:
 
     def _make_key(self, party: str) -> PrivateKey:
         """Make a key for a party, encrypted as the operator's is."""
-        operator = self.keyring.find(self.genesis.key)
-        passphrase = None
+        operator, passphrase = self._operator, None
         if operator is not None and self.keyring.is_encrypted(operator):
             if self._passphrase is None:
                 raise KeyAccessError("CC-PASSPHRASE", f"a passphrase is needed to make a key for {party!r}")
-            passphrase = self._passphrase(operator)
+            told = passphrase = self._passphrase(operator)
+            # A mistyped passphrase must not lock a new key away for ever: it has to open the operator's key first.
+            self._loaded[operator.public_key] = self.keyring.load(operator, lambda entry: told)
         _, key = self.keyring.create(self.origin, party, passphrase=passphrase)
         self._loaded[key.public_key] = key
         return key
+
+
+class _Marks:
+    """The high-water marks beside the operator's keys, each opened once."""
+
+    def __init__(self, keyring: Keyring, genesis: Genesis) -> None:
+        self._keyring, self._genesis = keyring, genesis
+        self._open: dict[bytes, HighWaterMark] = {}
+
+    def of(self, public: bytes) -> HighWaterMark:
+        """Return the mark of an operator key.
+
+        Raises:
+            KeyAccessError: ``CC-KEY-MISSING``: the key is not at hand.
+        """
+        if public not in self._open:
+            entry = self._keyring.find(public)
+            if entry is None:
+                raise KeyAccessError(
+                    "CC-KEY-MISSING",
+                    f"the operator's key of {self._genesis.origin} is not in {self._keyring.directory}; only its holder"
+                    " can write",
+                )
+            self._open[public] = HighWaterMark.open(entry.path.with_suffix(".mark"), self._genesis.identity())
+        return self._open[public]
+
+    def close(self) -> None:
+        for mark in self._open.values():
+            mark.close()
 
 
 def _damaged(frame: Frame) -> VerificationError:

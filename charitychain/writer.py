@@ -45,7 +45,7 @@ class RecordWriter:
 
     Args:
         key_of: Gives the private key for a public one; raises `KeyAccessError` where it is not at hand.
-        mark: The operator key's high-water mark; nothing for a dry run, which never seals.
+        mark_of: Gives the high-water mark of an operator key; nothing for a dry run, which never seals.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class RecordWriter:
         head: Head,
         time: int,
         key_of: KeyOf,
-        mark: HighWaterMark | None,
+        mark_of: Callable[[bytes], HighWaterMark] | None,
         clock: Callable[[], float] = _time.time,
     ) -> None:
         self._store, self._index, self._genesis, self._log = store, index, genesis, log
-        self._head, self._time, self._key_of, self._mark, self._clock = head, time, key_of, mark, clock
-        self._dry = mark is None
+        self._head, self._time, self._key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
+        self._dry = mark_of is None
         self.identity = genesis.identity()
         self._begin()
 
@@ -196,7 +196,9 @@ class RecordWriter:
         key = self._key_of(self.state.operator_key())
         seal = blocks.make_seal(self._genesis.origin, log.size, log.root(), key)
         block = blocks.Block(header, None, tuple(self._statements), seal)
-        offset = write_block(self._store, block, self._mark)
+        # Each operator key has its own mark: after a rotation it is the new key that must never seal twice.
+        mark = self._mark_of(self.state.operator_key()) if self._mark_of else None
+        offset = write_block(self._store, block, mark)
         self._log = log
         return nodes, offset
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the prose of the page has one sentence on each line.
 """Write ``docs/reference/cli.md`` from the commands themselves.
 
 ``python docs/generate_cli.py`` writes the page; a test compares the page with `page`.

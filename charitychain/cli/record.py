@@ -11,6 +11,8 @@ import click
 from charitychain.cli import output
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.entries import describe
+from charitychain.errors import StorageError
+from charitychain.index import IndexDamaged
 from charitychain.ledger import Writer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,10 +46,19 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
         entry["evidence"] = list(evidence)
     entry = {name: value for name, value in entry.items() if value is not None}
     with opened(options.pop("ledger"), **options) as ledger:
-        with ledger.writer(dry=dry) as writer:
-            new = writer.add(entry)
-            entry = _as_recorded(writer, made)
-            head = writer.commit()
+        try:
+            with ledger.writer(dry=dry) as writer:
+                new = writer.add(entry)
+                entry = _as_recorded(writer, made)
+                head = writer.commit()
+        except (StorageError, IndexDamaged) as error:
+            # The disk failed somewhere between the block and its acknowledgement: it may be there all the same.
+            raise StorageError(
+                getattr(error, "code", "CC-INDEX"),
+                f"{error}. Before you enter this again, see with `charitychain show {made}` whether it is recorded;"
+                f" with --id {made} it is recorded once, however often you enter it",
+                id=made,
+            ) from error
         done = {**entry, "height": head.height, "recorded": new and not dry}
         if format_ == "table":
             verb = "would be recorded" if dry and new else "recorded" if new else "was there already"

@@ -66,8 +66,8 @@ def ledger_path(given: str | None) -> Path:
 def passphrases(options: dict[str, Any], *, confirm: bool = False) -> Callable[[KeyEntry], bytes]:
     """Return where passphrases come from: file, command, environment, or a prompt on a terminal."""
 
-    def prompt(entry: KeyEntry | None = None) -> bytes:
-        label = f"Passphrase for {entry.path.name}" if entry is not None else "New passphrase"
+    def prompt(entry: KeyEntry) -> bytes:
+        label = f"New passphrase for {entry.party}" if confirm else f"Passphrase for {entry.path.name}"
         text: str = click.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True)
         return text.encode()
 

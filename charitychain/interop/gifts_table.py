@@ -22,6 +22,7 @@ from charitychain.errors import CharitychainError, MalformedError, RefusedError
 from charitychain.interop.journal import Imported
 from charitychain.ledger import Ledger, Writer
 from charitychain.records import Gifts
+from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import columns_at
 from charitychain.units import Unit, parse_amount
 
@@ -69,7 +70,7 @@ def import_gifts(
         core = writer.core
         target = core.state.account_named(account)
         unit = core.state.unit_of(target)
-        wide = _check_all(writer, source, series, unit, target.in_, progress)
+        wide = _check_all(writer, source, series, unit, target, progress)
         source.seek(0)
         batch: list[Row] = []
         added = known = blocks = 0
@@ -118,14 +119,26 @@ def _record(writer: Writer, entry: dict[str, str], batch: list[Row], wide: bool)
 
 
 def _check_all(
-    writer: Writer, source: IO[bytes], series: str, unit: Unit, in_: int, progress: Callable[[int], None] | None
+    writer: Writer,
+    source: IO[bytes],
+    series: str,
+    unit: Unit,
+    account: AccountState,
+    progress: Callable[[int], None] | None,
 ) -> bool:
     """Check every row before anything is recorded; return whether the table has second parties."""
     lookup = writer.core.state.lookup
     last = lookup.last_batch(series)
+    if last is not None and last.account != account.number:
+        raise RefusedError(
+            "CC-DUPLICATE-ID",
+            f"series {series!r} goes to account {writer.core.state.accounts[last.account].id!r}, not to {account.id!r};"
+            " name that one, or another series",
+            series=series,
+        )
     known: Iterator[columns.Gift] = iter(())
     known_upto, gift = -1, None
-    previous, total, wide = -1, in_, False
+    previous, total, wide = -1, account.in_, False
     for row in _rows(source, unit):
         if row.id <= previous:
             raise _bad(row.line, f"id {row.id} does not rise above {previous}")

@@ -117,7 +117,7 @@ class State(Standing):
             id_ = records.record_id(record)
             if id_ is not None:
                 self._check_new(id_)
-            if isinstance(record, records.Gifts):
+            if type(record) is records.Gifts:
                 self._gifts(record, gift_columns)
             else:
                 _APPLY[type(record)](self, record, data)
@@ -232,7 +232,7 @@ class State(Standing):
             self.lookup, number=record.number, id_=record.id, unit=record.unit, rule=record.rule or "fifo",
             owner=owner.number, terms=record_hash(data), title=record.title,
         )  # fmt: skip
-        self.accounts.append(account)
+        self._add_account(account)
         self._changed_accounts.add(account.number)
         self.lookup.put_id(IdAt(record.id, record.KIND, self._place, account.number))
 

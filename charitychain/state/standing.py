@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from charitychain import codec, keys, merkle, records
+from charitychain import codec, keys, merkle
 from charitychain.chain.statements import StatementHeader
 from charitychain.errors import RefusedError, VerificationError
 from charitychain.state.accounts import AccountState
@@ -40,6 +40,7 @@ class Standing:
         self.units: dict[str, Unit] = dict(BUILT_IN)
         self.totals: dict[tuple[str, Kind], int] = {}
         self._party_numbers: dict[str, int] = {}
+        self._account_numbers: dict[str, int] = {}
         self._key_parties: dict[bytes, int] = {}
         self._account_tree = merkle.MutableTree(ACCOUNTS)
         self._party_tree = merkle.MutableTree(PARTIES)
@@ -56,7 +57,7 @@ class Standing:
             self._add_party(PartyState.unpack(data))
         for data in lookup.saved("account"):
             account = AccountState.unpack(lookup, data)
-            self.accounts.append(account)
+            self._add_account(account)
             self._account_tree.append(account.leaf_hash())
         for data in lookup.saved("unit"):
             value: Any = codec.decode(data)
@@ -97,10 +98,10 @@ class Standing:
         Raises:
             RefusedError: ``CC-UNKNOWN-ACCOUNT``.
         """
-        row = self.lookup.find_id(id_)
-        if row is None or row.kind != records.Account.KIND or row.account is None:
+        number = self._account_numbers.get(id_)
+        if number is None:
             raise RefusedError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account {id_!r}", account=id_)
-        return self.accounts[row.account]
+        return self.accounts[number]
 
     def unit_of(self, account: AccountState) -> Unit:
         return self.units[account.unit]
@@ -213,6 +214,10 @@ class Standing:
     def prove_account(self, number: int) -> tuple[bytes, ...]:
         """Return the path from an account's summary to the accounts root of the last closed block."""
         return self._account_tree.prove(number)
+
+    def _add_account(self, account: AccountState) -> None:
+        self.accounts.append(account)
+        self._account_numbers[account.id] = account.number
 
     def _add_party(self, party: PartyState) -> None:
         self.parties.append(party)

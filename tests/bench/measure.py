@@ -85,14 +85,27 @@ def process(command: Sequence[str]) -> Job:
     return job
 
 
+_WATCH = """
+import os, sys
+null = os.open(os.devnull, os.O_WRONLY)
+to_null = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=to_null), 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def peak_memory(command: Sequence[str]) -> int:
-    """Return the most memory, in bytes, that a program held resident."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, command)
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """Return the most memory, in bytes, that a program held resident.
+
+    A child's ``ru_maxrss`` begins at what its parent holds, so a bare Python, which is small, starts the program.
+
+    Raises:
+        subprocess.CalledProcessError: the program failed.
+    """
+    watch = [sys.executable, "-I", "-S", "-c", _WATCH, *command]
+    done = subprocess.run(watch, check=True, capture_output=True, text=True)
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
 
 
 def machine(folder: Path) -> list[str]:

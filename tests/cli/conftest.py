@@ -1,4 +1,4 @@
-"""Runs the command line as people do: as a process of its own, in a folder of its own, with an environment of its own."""
+"""Runs the command line as people do: a process of its own, in a folder and an environment of its own."""
 
 from __future__ import annotations
 

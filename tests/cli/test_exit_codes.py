@@ -78,6 +78,7 @@ def test_an_unknown_id_is_4(standing: Cli) -> None:
     standing.fails(4, "balance", "nowhere")
     standing.fails(4, "trace", os.fsdecode(b"\xff"))
     standing.fails(4, "trace", "")
+    standing.fails(4, "trace", "S/9999999999999999999", "S/-1", "S/x", "a/b/c", "/")
     standing.fails(4, "sources", os.fsdecode(b"a\xff"))
 
 
@@ -140,16 +141,21 @@ def test_our_own_bug_is_70_and_asks_for_a_report(village: Cli) -> None:
     assert process.returncode == 70 and b"Traceback" in loud
 
 
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background of a shell begins with it ignored
+
+
 def test_an_interrupt_is_130_and_leaves_no_ledger(cli: Cli) -> None:
     """Ctrl-C while a passphrase is awaited ends with 130 and nothing made."""
     started = cli.folder / "started"
     waiting = f"sh -c 'touch {started}; exec sleep 60'"
-    process = cli.start("init", "v.ledger", "--origin", "a.example", "--passphrase-command", waiting)
+    command = ["init", "v.ledger", "--origin", "a.example", "--passphrase-command", waiting]
+    process = cli.start(*command, preexec_fn=_hear_interrupts)
     until = time.monotonic() + 30
     while not started.exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Interrupted." in stderr and b"Traceback" not in stderr
     assert not cli.ledger.exists() and not list(cli.keys.glob("*.key"))

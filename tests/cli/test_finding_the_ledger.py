@@ -6,7 +6,7 @@ from cli.conftest import Cli
 
 
 def test_the_order_in_which_a_ledger_is_looked_for(cli: Cli) -> None:
-    """The argument goes before the environment, the environment before the folder, and only ``*.ledger`` counts there."""
+    """The argument goes before the environment, that before the folder, and only ``*.ledger`` counts there."""
     elsewhere = cli.folder / "elsewhere"
     elsewhere.mkdir()
     assert "no *.ledger file" in cli.fails(2, "verify")

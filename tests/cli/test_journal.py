@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
 from cli.conftest import Cli
 
+from charitychain.errors import CharitychainError
+from charitychain.interop.journal import import_journal
 from charitychain.ledger import Ledger
 
 GOOD = '{"record":"donation","id":"D-8","account":"edu","amount":"1"}'
@@ -17,14 +20,26 @@ def _gift(amount: Any, id_: str = "D-9") -> str:
     return json.dumps({"record": "donation", "id": id_, "account": "edu", "amount": amount}, ensure_ascii=False)
 
 
-def _refused(cli: Cli, line: str | bytes, code: int = 7) -> str:
+def _journal(line: str | bytes) -> bytes:
+    return GOOD.encode() + b"\n\n" + (line.encode() if isinstance(line, str) else line) + b"\n"
+
+
+def _refused(cli: Cli, line: str | bytes) -> str:
     """Import a journal whose third line is `line`; nothing of it may be recorded."""
     before = cli.ledger.read_bytes()
-    data = line.encode() if isinstance(line, str) else line
-    stderr = cli.fails(code, "import", "-", input=GOOD.encode() + b"\n\n" + data + b"\n")
+    stderr = cli.fails(7, "import", "-", input=_journal(line))
     assert "line 3:" in stderr
     assert cli.ledger.read_bytes() == before
     return stderr
+
+
+def _refused_here(cli: Cli, line: str | bytes) -> None:
+    """The same by the library, without a process for each line of a long table."""
+    before = cli.ledger.read_bytes()
+    with Ledger.open(cli.ledger, keys=cli.keys) as ledger, pytest.raises(CharitychainError, match="line 3:") as caught:
+        import_journal(ledger, io.BytesIO(_journal(line)))
+    assert caught.value.exit_code == 7 and caught.value.facts["line"] == 3
+    assert cli.ledger.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -34,7 +49,7 @@ def _refused(cli: Cli, line: str | bytes, code: int = 7) -> str:
 )  # fmt: skip
 def test_no_amount(standing: Cli, amount: Any) -> None:
     """Only plain digits with at most one point, above nothing and within the unit's decimals, are an amount."""
-    _refused(standing, _gift(amount))
+    _refused_here(standing, _gift(amount))
 
 
 @pytest.mark.parametrize(
@@ -62,20 +77,34 @@ def test_no_amount(standing: Cli, amount: Any) -> None:
         '{"record":"unit","id":"U","decimals":"2"}', '{"record":"unit","id":"CNY","decimals":2}',
         '{"record":"account","id":"a/b","unit":"CNY"}', '{"record":"account","id":"a b","unit":"CNY"}',
         '{"record":"account","id":"-a","unit":"CNY"}', '{"record":"account","id":"","unit":"CNY"}',
-        '{"record":"account","id":"e\\u0301","unit":"CNY"}', '{"record":"account","id":"' + "a" * 129 + '","unit":"CNY"}',
+        '{"record":"account","id":"e\\u0301","unit":"CNY"}',
+        '{"record":"account","id":"' + "a" * 129 + '","unit":"CNY"}',
         '{"record":"account","id":"a","unit":"XYZ"}', '{"record":"account","id":"a","unit":"CNY","rule":"lifo"}',
         '{"record":"party","id":"p","roles":["king"],"key":"00"}',
         '{"record":"gifts","series":"S","account":"edu","ids":[2,1],"amounts":["1","1"]}',
         '{"record":"gifts","series":"S","account":"edu","ids":[1],"amounts":[1]}',
         '{"record":"gifts","series":"S","account":"edu","ids":[],"amounts":[]}',
         '{"record":"gifts","series":"S","account":"edu","ids":[1,2],"amounts":["1"]}',
+        '{"record":"donation","id":"\\ud800","account":"edu","amount":"1"}',
+        '{"record":"refund","id":"R","donation":"\\ud800"}', '{"record":"reversal","id":"U","reverses":"\\ud800"}',
+        '{"record":"refund","id":"R","donation":"S/9999999999999999999"}',
+        '{"record":"gifts","series":"S","account":"edu","ids":["²"],"amounts":["1"]}',
+        '{"record":"gifts","series":"S","account":"edu","ids":[9999999999999999999],"amounts":["1"]}',
+        '{"record":"gifts","series":"\\ud800","account":"edu","ids":[1],"amounts":["1"]}',
         "[" * 100_000, '{"a":' * 100_000, '{"record":"donation","id":' + "9" * 100_000 + "}",
         b'{"record":"donation","id":"\xff","account":"edu","amount":"1"}', b"\xef\xbb\xbf{}", b"\x00",
     ],
 )  # fmt: skip
 def test_no_entry(standing: Cli, line: str | bytes) -> None:
     """What is not strict JSON, or no well formed entry, is refused with its line, and nothing is recorded."""
-    _refused(standing, line)
+    _refused_here(standing, line)
+
+
+def test_a_few_of_them_as_a_process(standing: Cli) -> None:
+    """The command line says the same as the library, however deep or strange a line is."""
+    lines = ("[" * 100_000, '{"record":"refund","id":"R","donation":"\\ud800"}', b"\xff", _gift(12.5))
+    for line in lines:
+        _refused(standing, line)
 
 
 def test_amounts_of_one_value_are_one_amount(village: Cli) -> None:

@@ -57,6 +57,18 @@ def test_without_a_passphrase_no_key_is_made_by_accident(cli: Cli) -> None:
     assert not cli.ledger.exists() and not list(cli.keys.glob("*"))
 
 
+def test_a_mistyped_passphrase_never_locks_a_new_key(locked: Cli) -> None:
+    """A new key gets the operator's passphrase, and only one that opens the operator's key; so it is after rotations."""
+    for command in (["key", "rotate"], ["party", "add", "p", "--role", "auditor"]):
+        locked.fails(6, *command, CHARITYCHAIN_PASSPHRASE=SECRET + "x")
+    assert len(list(locked.keys.glob("*.key"))) == 1
+    locked.ok("key", "rotate", CHARITYCHAIN_PASSPHRASE=SECRET)
+    (locked.keys / "safe.example.self.key").unlink()
+    locked.ok("party", "add", "p", "--role", "charity", CHARITYCHAIN_PASSPHRASE=SECRET)
+    assert all("ENCRYPTED" in path.read_text() for path in locked.keys.glob("*.key"))
+    locked.ok("account", "open", "theirs", "--unit", "CNY", "--owner", "p", CHARITYCHAIN_PASSPHRASE=SECRET)
+
+
 def test_a_key_file_that_others_can_read_is_refused(village: Cli) -> None:
     """Mode 0644 is 6, with the command that mends it."""
     key = next(village.keys.glob("*.key"))

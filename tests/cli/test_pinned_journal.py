@@ -87,9 +87,8 @@ def test_the_trace_says_every_pinned_key(pinned: Cli) -> None:
     """A gift's trace has each key of the interface with the value that was computed by hand."""
     report = pinned.json("verify")
     assert report["holds"] and report["height"] == 1
-    ledger = {
-        "origin": "relief.example/2026", "identity": report["identity"], "height": 1, "checkpoint": report["checkpoint"],
-    }  # fmt: skip
+    ledger = {name: report[name] for name in ("identity", "checkpoint")}
+    ledger |= {"origin": "relief.example/2026", "height": 1}
     for id_, expected in (("D-1", D_1), ("D-2", D_2), ("D-3", D_3)):
         stdout = pinned.ok("trace", id_, "--json")
         found = _in_order(json.loads(stdout))
@@ -144,4 +143,4 @@ def test_people_read_a_sentence_and_a_tree(pinned: Cli) -> None:
     assert "Gift D-1 of 12.50 CNY, 2020-09-09, into edu" in text
     assert "2.50 CNY to Toko Buku for books" in text and "held in school-17: 6.50 CNY" in text
     assert "\x1b" not in text  # no terminal, no color
-    assert [(row["gift"], row["amount"]) for row in pinned.json("sources", "X-1")["gifts"]] == [("D-1", "2.50")]
+    assert [(row["donation"], row["amount"]) for row in pinned.json("sources", "X-1")["gifts"]] == [("D-1", "2.50")]

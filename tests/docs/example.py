@@ -39,14 +39,13 @@ def make_example(folder: Path) -> bytes:
     _, data = first_block(genesis, party, key, scratch, lambda: TIME)
     scratch.close()
     create_file(path, [data]).close()
-    with Ledger.open(path, keys=keyring, clock=lambda: TIME + 60) as ledger:
-        with ledger.writer() as writer:
-            writer.account("fund", unit="EUR")
-            writer.account("school", unit="EUR")
-            writer.donation("D-1", account="fund", amount="100.00")
-            writer.donation("D-2", account="fund", amount="60.00")
-            writer.disbursement("B-1", source="fund", to="school", amount="130.00")
-            writer.expenditure("X-1", source="school", amount="110.00", payee="Corner Books", purpose="books")
+    with Ledger.open(path, keys=keyring, clock=lambda: TIME + 60) as ledger, ledger.writer() as writer:
+        writer.account("fund", unit="EUR")
+        writer.account("school", unit="EUR")
+        writer.donation("D-1", account="fund", amount="100.00")
+        writer.donation("D-2", account="fund", amount="60.00")
+        writer.disbursement("B-1", source="fund", to="school", amount="130.00")
+        writer.expenditure("X-1", source="school", amount="110.00", payee="Corner Books", purpose="books")
     return path.read_bytes()
 
 

@@ -87,11 +87,17 @@ def run(commands: list[Command], folder: Path) -> list[tuple[str, int]]:
         script += [command.text, f"__code=$?; printf '\\036%s\\036\\n' {number}.$__code; (exit $__code)"]
     environment = {
         "PATH": f"{shims}:{os.environ['PATH']}", "HOME": str(folder.parent), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8",
-        "XDG_CONFIG_HOME": str(folder.parent / "config"), "XDG_STATE_HOME": str(folder.parent / "state"),
+        "XDG_CONFIG_HOME": str(folder.parent / ".config"), "XDG_STATE_HOME": str(folder.parent / ".local/state"),
         "COLUMNS": "120",
     }  # fmt: skip
     done = subprocess.run(
-        ["bash"], input="\n".join(script) + "\n", cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        ["bash"],
+        input="\n".join(script) + "\n",
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     parts = re.split(r"\x1e\d+\.(\d+)\x1e\n", done.stdout)
     assert len(parts) == 2 * len(commands) + 1, done.stdout + done.stderr

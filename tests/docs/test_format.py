@@ -15,13 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from charitychain import codec, records, sumlog
-from charitychain.chain import blocks, statements
+from charitychain.chain import blocks, genesis, statements
 from charitychain.ledger import Ledger
 from charitychain.state.movements import Kind
 from charitychain.store import frames
@@ -54,7 +54,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    data = module.make_example(tmp_path_factory.mktemp("example"))
+    data: bytes = module.make_example(tmp_path_factory.mktemp("example"))
     assert module.dump(data) in PAGE, "the hex dump of the page is not what `python tests/docs/example.py` prints"
     return data
 
@@ -114,7 +114,7 @@ def test_offset_tables_are_those_of_the_code(heading: str, layout: struct.Struct
 def test_constants_are_those_of_the_code() -> None:
     """Magic, versions, limits and movement kinds of the page are the code's."""
     assert bytes.fromhex(_table("### Head")[0][2].partition("`")[2].strip("`")) == frames.MAGIC
-    assert frames.FORMAT_VERSION == blocks.FORMAT_VERSION == statements.STATEMENT_VERSION == 1
+    assert frames.FORMAT_VERSION == genesis.FORMAT_VERSION == statements.STATEMENT_VERSION == 1
     assert f"1 to {frames.MAX_ENTRY} |" in PAGE
     assert f"at most {codec.MAX_TEXT_BYTES} bytes" in PAGE and f"1 to {codec.MAX_ID_BYTES} bytes" in PAGE
     assert [(int(n), name) for n, name, _ in _table("## Movements")] == [(k.value, k.name) for k in Kind]
@@ -192,38 +192,84 @@ def _frames(data: bytes) -> list[bytes]:
     return found
 
 
+def _trie_root(leaves: list[tuple[int, int, int, int, int]], leaf_prefix: int, node_prefix: int) -> bytes:
+    """Return the root of a sparse trie over (key, last key, sum, data, data) in rising order of keys."""
+
+    def span(part: list[tuple[int, int, int, int, int]]) -> tuple[bytes, int, int, int]:
+        if len(part) == 1:
+            key, last, total, *_ = part[0]
+            return H(leaf_prefix, struct.pack(">5Q", *part[0])), total, key, last
+        bit = (part[0][0] ^ part[-1][0]).bit_length() - 1
+        split = next(i for i, leaf in enumerate(part) if leaf[0] >> bit & 1)
+        left, right = span(part[:split]), span(part[split:])
+        assert left[3] < right[2]
+        both = struct.pack(">32sQQQ32sQQQ", *left, *right)
+        return H(node_prefix, bit, both), left[1] + right[1], left[2], right[3]
+
+    return span(leaves)[0] if leaves else H(node_prefix)
+
+
 class _Account:
-    """An account as the page tells it, for records that need no tries."""
+    """An account as the page tells it."""
 
     def __init__(self, record: list[Any], data: bytes, author: int) -> None:
         self.id, self.number, self.unit, self.rule = record[1], record[2], record[3], record[4] or "fifo"
         self.terms, self.owner = H(0x11, data), author
         self.leaves: list[bytes] = []
-        self.in_ = self.out = 0
+        self.in_ = self.by_rule = self.by_name = self.back = 0
+        self.holes: list[tuple[int, int, int, int, int]] = []
+        self.reversed: dict[int, tuple[int, int, int, int, int]] = {}
 
-    def add(self, kind: int, place: tuple[int, int, int], amount: int, *tail: Any) -> list[int]:
-        ref = [self.number, len(self.leaves)]
-        digest = H(0x20, _pack([kind, *place, amount, *tail]))
-        into, out = (amount, 0) if kind < 16 else (0, amount)
-        self.leaves.append(struct.pack(">32sQQQQQIIQII", digest, into, out, 0, 0, *place, *place))
-        self.in_, self.out = self.in_ + into, self.out + out
+    def next(self) -> list[int]:
+        return [self.number, len(self.leaves)]
+
+    def _add(self, place: tuple[int, int, int], fields: list[Any], sums: tuple[int, int, int, int]) -> list[int]:
+        ref = self.next()
+        digest = H(0x20, _pack(fields))
+        self.leaves.append(struct.pack(">32sQQQQQIIQII", digest, *sums, *place, *place))
+        self.in_, self.by_rule = self.in_ + sums[0], self.by_rule + sums[1]
+        self.by_name, self.back = self.by_name + sums[2], self.back + sums[3]
         return ref
+
+    def inflow(
+        self, kind: int, place: tuple[int, int, int], amount: int, *, source: Any = None, second: Any = None,
+        conversion: Any = None, previous: int | None = None, gifts: Any = None,
+    ) -> list[int]:  # fmt: skip
+        fields = [kind, *place, amount, source, second, conversion, previous, gifts]
+        return self._add(place, fields, (amount, 0, 0, amount if kind == 4 else 0))
+
+    def outflow(
+        self, kind: int, place: tuple[int, int, int], amount: int, *, start: int | None = None, target: Any = None
+    ) -> list[int]:
+        """Take `amount` by rule, or, where `start` is given, the units from that position on."""
+        if start is None:
+            return self._add(place, [kind, *place, amount, 0, None, target], (0, amount, 0, 0))
+        self.holes.append((start, start + amount - 1, amount, len(self.leaves), 0))
+        takes = [1, H(0x26, _pack([start, amount]))]
+        return self._add(place, [kind, *place, amount, 1, takes, target], (0, 0, amount, 0))
 
     def leaf(self) -> bytes:
         def join(left: bytes, right: bytes) -> bytes:
             assert left[80:] < right[64:80]
-            sums = [a + b for a, b in zip(struct.unpack_from(">4Q", left, 32), struct.unpack_from(">4Q", right, 32), strict=True)]
+            each = (struct.unpack_from(">4Q", node, 32) for node in (left, right))
+            sums = [a + b for a, b in zip(*each, strict=True)]
             return H(0x21, left, right) + struct.pack(">4Q", *sums) + left[64:80] + right[80:]
 
         log = _tree(self.leaves, join)[:32] if self.leaves else H(0x21)
+        holes = _trie_root(sorted(self.holes), 0x28, 0x29)
+        back = _trie_root(sorted(self.reversed.values()), 0x2A, 0x2B)
         return H(0x18, _pack([
             self.number, self.id, self.terms, self.unit, self.rule, self.owner, 1, len(self.leaves), log, self.in_,
-            self.out, 0, 0, H(0x29), 0, H(0x2B), 0,
+            self.by_rule, self.by_name, self.back, holes, self.by_name, back, self.back,
         ]))  # fmt: skip
 
 
 class _Reader:
-    """Reads and checks a ledger; `whole` says that its records are all of kinds that are applied here."""
+    """Reads and checks a ledger.
+
+    `whole` says that each gift that is named or refunded still lies, untouched and whole, in the account that it was
+    given to, a fifo one; then all its movements and roots are computed too.
+    """
 
     def __init__(self, whole: bool) -> None:
         self.whole = whole
@@ -236,6 +282,8 @@ class _Reader:
         self.accounts: list[_Account] = []
         self.statements: dict[int, bytes] = {}
         self.kinds: list[int] = []
+        self.gifts: dict[str, tuple[int, int]] = {}
+        self.spent: dict[str, tuple[_Account, int, int]] = {}
 
     def block(self, data: bytes) -> None:
         header, genesis, listed, seal = _unpack(data)
@@ -296,16 +344,19 @@ class _Reader:
         def close() -> None:
             if run:
                 first, account = run[0][0], self.accounts[run[0][1]]
+                at = account.in_
+                for i, _, amount in run:
+                    self.gifts[_unpack(recorded[i])[1]] = (account.number, at)
+                    at += amount
                 leaves = [(H(0x24, H(0x11, recorded[i])), amount, i, i) for i, _, amount in run]
                 root = _span_root(leaves, 0x25)
-                tail = (None, None, None, None, [len(run), root[0]])
-                moves[first].insert(0, account.add(1, (height, number, first), root[1], *tail))
+                place = (height, number, first)
+                moves[first].insert(0, account.inflow(1, place, root[1], gifts=[len(run), root[0]]))
                 run.clear()
 
         for i, data in enumerate(recorded):
             record = _unpack(data)
             self.kinds.append(record[0])
-            place = (height, number, i)
             if run and (record[0] != 16 or record[2] != run[0][1]):
                 close()
             match record[0]:
@@ -315,19 +366,51 @@ class _Reader:
                     self.key(height, record)
                 case 5:
                     self.accounts.append(_Account(record, data, author))
-                case 16 if self.whole:
+                case 16:
                     run.append((i, record[2], record[3]))
                 case 17:
                     self.columns(record, columns.pop(0))
-                case 20 if self.whole:
-                    source, target, amount = self.accounts[record[2]], self.accounts[record[3]], record[4]
-                    into = [target.number, len(target.leaves)]
-                    out = source.add(16, place, amount, 0, None, into)
-                    moves[i] = [out, target.add(2, place, amount, out, None, None, None, None)]
-                case 21 if self.whole:
-                    moves[i] = [self.accounts[record[2]].add(17, place, record[3], 0, None, None)]
+                case _ if self.whole:
+                    moves[i] = self.outgoing((height, number, i), record)
         close()
         return moves
+
+    def outgoing(self, place: tuple[int, int, int], record: list[Any]) -> list[list[int]]:
+        """Apply a record that takes value out of an account, or brings it back; return its movements."""
+
+        def start(gift: str | None) -> int | None:
+            return None if gift is None else self.gifts[gift][1]
+
+        match record:
+            case [20, _, source, to, amount, gift, *_]:
+                paying, target = self.accounts[source], self.accounts[to]
+                out = paying.outflow(16, place, amount, start=start(gift), target=target.next())
+                return [out, target.inflow(2, place, amount, source=out)]
+            case [21, id_, source, amount, _, _, _, gift, *_]:
+                account = self.accounts[source]
+                out = account.outflow(17, place, amount, start=start(gift))
+                self.spent[id_] = (account, out[1], amount)
+                return [out]
+            case [22, _, source, amount, to, gives, funding, *_]:
+                target = self.accounts[to]
+                into = target.next()
+                made = [self.accounts[source].outflow(18, place, amount, target=into)]
+                if funding is not None:
+                    made.append(self.accounts[funding].outflow(19, place, gives, target=into))
+                second = made[1] if funding is not None else None
+                given = target.inflow(3, place, gives, source=made[0], second=second, conversion=[amount, gives])
+                return [*made, given]
+            case [24, _, gift, None, amount, *_]:
+                return [self.accounts[self.gifts[gift][0]].outflow(20, place, amount, start=start(gift))]
+            case [25, _, id_, amount, *_]:
+                account, index, spent = self.spent[id_]
+                before = account.reversed.get(index, (0, 0, 0, 0, 0))
+                amount = spent - before[2] if amount is None else amount
+                previous = before[3] if before[2] else None
+                back = account.inflow(4, place, amount, source=[account.number, index], previous=previous)
+                account.reversed[index] = (index, index, before[2] + amount, back[1], 0)
+                return [back]
+        return []
 
     def possession(self, party: str, key: bytes, proof: bytes) -> None:
         _verify(key, proof, b"\x00charitychain/v1\x00possession\x00" + self.identity + _pack([party, key]))
@@ -370,7 +453,7 @@ def test_a_reader_made_from_the_page_reads_the_example(example: bytes) -> None:
     """Magic, frames, headers, links, signatures, movements, all roots and seals of the example are as the page says."""
     reader = _read(example, whole=True)
     assert (reader.origin, len(reader.log)) == ("a.example", 2)
-    assert [(a.id, a.in_ - a.out) for a in reader.accounts] == [("fund", 3000), ("school", 2000)]
+    assert [(a.id, a.in_ - a.by_rule) for a in reader.accounts] == [("fund", 3000), ("school", 2000)]
 
 
 def test_the_reader_refuses_a_changed_byte(example: bytes) -> None:
@@ -395,7 +478,7 @@ def test_the_reader_reads_the_golden_ledgers(path: Path) -> None:
 
 
 def test_the_reader_reads_what_the_library_writes(ledger: Ledger) -> None:
-    """A ledger of several blocks, written just now, reads as the page says, up to the accounts roots."""
+    """Names, conversions, partial reversals and refunds change the accounts roots as the page says."""
     with ledger.writer() as writer:
         writer.account("fund", unit="EUR", rule="pro-rata")
         writer.account("school", unit="EUR")
@@ -405,5 +488,23 @@ def test_the_reader_reads_what_the_library_writes(ledger: Ledger) -> None:
         writer.disbursement("B-1", source="fund", to="school", amount="7.01")
         writer.commit()
         writer.expenditure("X-1", source="school", amount="0.03", payee="P", purpose="p")
+        writer.commit()
+        writer.account("steps", unit="STEP")
+        writer.account("track", unit="EUR")
+        writer.donation("S-1", account="steps", amount="5000")
+        writer.donation("D-9", account="school", amount="4.00")
+        writer.donation("D-10", account="school", amount="2.00")
+        writer.commit()
+        writer.disbursement("B-2", source="school", to="track", amount="1.50", gift="D-10")
+        writer.expenditure("X-2", source="school", amount="0.75", payee="P", purpose="p", gift="D-9")
+        writer.conversion("C-1", source="steps", amount="3000", to="track", gives="2.00", funded_from="school")
+        writer.expenditure("X-3", source="track", amount="3.00", payee="P", purpose="p")
+        writer.reversal("U-1", reverses="X-3", amount="1.00")
+        writer.reversal("U-2", reverses="X-2", amount="0.25")
+        writer.commit()
+        writer.reversal("U-3", reverses="X-3")
+        writer.donation("D-11", account="track", amount="9.00")
+        writer.commit()
+        writer.refund("R-1", donation="D-11", amount="8.00")
     reader = _read(ledger.path.read_bytes(), whole=True)
-    assert reader.identity == ledger.identity and len(reader.log) == 4
+    assert reader.identity == ledger.identity and len(reader.log) == 8

@@ -182,6 +182,20 @@ def test_manglings_of_a_proof_are_refused() -> None:
                     merkle.check_consistency(RFC6962, proof, 13, root_old, 21, root)
 
 
+def test_proofs_hold_for_their_own_sizes_only() -> None:
+    """A true proof of a larger tree is refused for a smaller size at which only its number of hashes is wrong."""
+    hashes = leaves(RFC6962, 8)
+    roots = [merkle.root(RFC6962, hashes[:size]) for size in range(9)]
+    pair = merkle.prove_inclusion(RFC6962, hashes[:2], 1)
+    merkle.check_inclusion(RFC6962, pair, 1, hashes[1], 2, roots[2])
+    with pytest.raises(VerificationError, match="more hashes"):
+        merkle.check_inclusion(RFC6962, pair, 0, hashes[1], 1, roots[2])
+    proof = merkle.prove_consistency(RFC6962, hashes, 7)
+    merkle.check_consistency(RFC6962, proof, 7, roots[7], 8, roots[8])
+    with pytest.raises(VerificationError, match="too many"):
+        merkle.check_consistency(RFC6962, proof, 3, roots[7], 4, roots[8])
+
+
 def test_bounds_of_checks() -> None:
     """Old size 0, sizes that fall, more than 64 hashes, a leaf outside, and hashes of another length are refused."""
     leaf = merkle.leaf_hash(RFC6962, b"")
