@@ -252,35 +252,35 @@ class Index:
         self.run("INSERT INTO movements VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def movement(self, account: int, index: int) -> Movement:
-        sql = "SELECT data FROM movements WHERE account = ? AND position = ?"
-        return _unpack(self.one(sql, (account, index))[0])
+        sql = "SELECT account, position, data FROM movements WHERE account = ? AND position = ?"
+        return _unpack(*self.one(sql, (account, index)))
 
     def rule_outflow_at(self, account: int, rank: int) -> Movement:
         sql = (
-            "SELECT data FROM movements WHERE account = ? AND outflow = 1 AND named = 0 AND rule_before <= ?"
+            "SELECT account, position, data FROM movements WHERE account = ? AND outflow = 1 AND named = 0 AND rule_before <= ?"
             " ORDER BY rule_before DESC LIMIT 1"
         )
-        return _unpack(self.one(sql, (account, rank))[0])
+        return _unpack(*self.one(sql, (account, rank)))
 
     def inflow_at(self, account: int, position: int) -> Movement:
         sql = (
-            "SELECT data FROM movements WHERE account = ? AND outflow = 0 AND in_before <= ?"
+            "SELECT account, position, data FROM movements WHERE account = ? AND outflow = 0 AND in_before <= ?"
             " ORDER BY in_before DESC LIMIT 1"
         )
-        return _unpack(self.one(sql, (account, position))[0])
+        return _unpack(*self.one(sql, (account, position)))
 
     def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
         sql = (
-            "SELECT data FROM movements WHERE account = ? AND position > ? AND position < ? AND outflow = 1"
+            "SELECT account, position, data FROM movements WHERE account = ? AND position > ? AND position < ? AND outflow = 1"
             " ORDER BY position"
         )
         for row in self.rows(sql, (account, after, codec.MAX_INT if before is None else before)):
-            yield _unpack(row[0])
+            yield _unpack(*row)
 
     def inflows(self, account: int, before: int) -> Iterator[Movement]:
-        sql = "SELECT data FROM movements WHERE account = ? AND position < ? AND outflow = 0 ORDER BY position"
+        sql = "SELECT account, position, data FROM movements WHERE account = ? AND position < ? AND outflow = 0 ORDER BY position"
         for row in self.rows(sql, (account, before)):
-            yield _unpack(row[0])
+            yield _unpack(*row)
 
     def put_log_node(self, account: int, level: int, index: int, node: LogNode) -> None:
         self.run("INSERT OR REPLACE INTO log_nodes VALUES (?, ?, ?, ?)", (account, level, index, node.pack()))
@@ -329,7 +329,9 @@ def _pack(m: Movement) -> bytes:
     )  # fmt: skip
 
 
-def _unpack(data: bytes) -> Movement:
+def _unpack(account: int, position: int, data: bytes) -> Movement:
     value: list[Any] = list(cast(tuple[Any, ...], codec.decode(data)))
     value[3], value[14], value[15] = Place(*value[3]), bool(value[14]), tuple(Run(*run) for run in value[15])
+    if value[:2] != [account, position]:  # so that what is checked later is what was read here
+        raise IndexDamaged("a movement stands in the row of another one")
     return Movement(*value)

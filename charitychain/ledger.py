@@ -505,6 +505,7 @@ class Ledger:
                 self._cut(store, tail, acknowledged=first.height > height)
             head = self._bring_forward(index, store)
             reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
+            self._operator = self.keyring.find(self._operator_key(index))
             for mark in {first, marks.of(self._operator_key(index))}:  # it may have been replaced in what was replayed
                 self._check_mark(index, mark, head)
             core = RecordWriter(

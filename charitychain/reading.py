@@ -21,10 +21,12 @@ from charitychain.errors import CharitychainError, UnreadableError, Verification
 from charitychain.index import Head, Index
 from charitychain.records import Place
 from charitychain.replay import header_frontier
+from charitychain.state.accounts import AccountState
 from charitychain.state.movements import Movement, Ref
 from charitychain.state.rules import State
 from charitychain.store.protocol import Store
 from charitychain.sumlog import LogNode, check_log_path
+from charitychain.units import BUILT_IN, Unit
 
 __all__ = ["Reader", "read_block", "read_genesis"]
 
@@ -81,6 +83,7 @@ class Reader:
         self._blocks: dict[int, blocks.Block] = {}
         self._nodes: dict[tuple[int, int, int], LogNode] = {}
         self._tops: dict[int, bytes] = {}
+        self._units: set[str] = set()
         self.block = read_block(store, index.block_offset(head.height), head.height)
         self._log_root = header_frontier(index, head.height + 1).root()
         if self.block.header.hash() != head.hash:
@@ -194,6 +197,20 @@ class Reader:
         if number not in self._tops:
             self._tops[number] = self.state.account(number).log.root()
         return self._tops[number]
+
+    def unit_of(self, account: AccountState) -> Unit:
+        """Return an account's unit; one that the ledger declares is checked against its record."""
+        if account.unit in BUILT_IN:
+            return BUILT_IN[account.unit]
+        unit = self.state.unit_of(account)
+        if unit.code not in self._units:
+            row = self.index.find_id(account.unit)
+            record = self.record(row.place) if row is not None else None
+            said = (record.id, record.decimals) if isinstance(record, records.UnitRecord) else None
+            if said != (account.unit, unit.decimals):
+                raise self._unfit()
+            self._units.add(unit.code)
+        return unit
 
     def key_of(self, party: str) -> bytes | None:
         """Return the key id that acts for a party at the head."""

@@ -230,7 +230,7 @@ def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Tra
         )
 
     def money(amount: int, account: int) -> Money:
-        return Money(amount, state.unit_of(state.accounts[account]))
+        return Money(amount, reader.unit_of(state.accounts[account]))
 
     def use_of(use: Use, amount: int) -> FinalUse:
         place = index.movement(*use.outflow).place
@@ -250,7 +250,7 @@ def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Tra
         known.author(place)
         key = (record.id, record.donation)
         refunds[key] = money(amount + (refunds[key].amount if key in refunds else 0), use.outflow[0])
-    unit = state.unit_of(state.accounts[gift.account])
+    unit = reader.unit_of(state.accounts[gift.account])
     back = sum(m.amount for (_, donation), m in refunds.items() if donation == gift_id and m.unit == unit)
     conversions = []
     for place, (left, gave) in sorted(flow.converted.items()):
@@ -294,6 +294,8 @@ def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, 
             "CC-UNKNOWN-ID", f"no expenditure or other outflow of this ledger has the id {id_!r}", id=id_
         )
     reader.check_author(outflow.place)
+    if records.record_id(reader.record(outflow.place)) != id_:
+        raise VerificationError("CC-INDEX", f"the index says another place of {id_!r} than was sealed")
     found, remainder, touched = origins(index, state.accounts, outflow, limit=limit)
     reader.check_movements(touched)
     inflows: dict[Place, None] = {
@@ -301,7 +303,7 @@ def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, 
     }
     for place in inflows:
         reader.statement(place)
-    unit = state.unit_of(state.accounts[outflow.account])
+    unit = reader.unit_of(state.accounts[outflow.account])
     order: Sequence[tuple[str, int]] = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return Sources(
         id=id_,
@@ -323,5 +325,5 @@ def balances(reader: Reader) -> dict[str, tuple[Money, dict[str, int]]]:
             "in": account.in_, "by_rule": account.rule_sum, "by_name": account.named, "reversed": account.back,
             "movements": account.log.size,
         }  # fmt: skip
-        found[account.id] = (Money(account.balance, reader.state.unit_of(account)), sums)
+        found[account.id] = (Money(account.balance, reader.unit_of(account)), sums)
     return dict(found)

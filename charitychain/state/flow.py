@@ -145,6 +145,7 @@ class _Walk:
                 self.flow.refunds[use] = self.flow.refunds.get(use, 0) + d - c
             case _:
                 for reversal, cut in reversals_of(self.lookup, self.accounts[outflow.account], outflow):
+                    self.flow.touched.add((reversal.account, reversal.index))
                     x, y = cut(c), cut(d)
                     way = (*path, reversal.place)
                     self.arrive((reversal.account, reversal.index), _Arrival(x, y, way, True, chosen))
@@ -281,7 +282,10 @@ def origins(
     """
     found: dict[str, int] = defaultdict(int)
     touched: set[Ref] = set()
-    undo = [cut for _, cut in reversals_of(lookup, accounts[outflow.account], outflow)]
+    undo = []
+    for reversal, undone in reversals_of(lookup, accounts[outflow.account], outflow):
+        touched.add((reversal.account, reversal.index))
+        undo.append(undone)
 
     def net(ends: Sequence[int]) -> list[int]:
         rest = list(ends)
@@ -295,11 +299,11 @@ def origins(
         back = stack.pop()
         touched.add(back.outflow)
         taker = lookup.movement(*back.outflow)
-        for inflow, cut in _takes_from(lookup, accounts[taker.account], taker):
+        for inflow, cut in _takes_from(lookup, accounts[taker.account], taker, touched):
+            touched.add((inflow.account, inflow.index))
             ends = _push((cut, *back.pushes), [0, inflow.amount])
             if ends[0] == ends[1]:
                 continue
-            touched.add((inflow.account, inflow.index))
             pieces += 1
             if pieces > limit:
                 remainder += ends[1] - ends[0]
@@ -310,7 +314,7 @@ def origins(
                     if low < high:
                         found[gift.id] += high - low
             else:
-                stack.append(_source(lookup, accounts, inflow, (cut, *back.pushes)))
+                stack.append(_source(lookup, accounts, inflow, (cut, *back.pushes), touched))
     return dict(found), remainder, touched
 
 
@@ -321,13 +325,16 @@ def _push(pushes: tuple[Push, ...], ends: Sequence[int]) -> list[int]:
     return marks
 
 
-def _source(lookup: Lookup, accounts: Sequence[AccountState], inflow: Movement, pushes: tuple[Push, ...]) -> _Back:
+def _source(
+    lookup: Lookup, accounts: Sequence[AccountState], inflow: Movement, pushes: tuple[Push, ...], touched: set[Ref]
+) -> _Back:
     """Return the step from an inflow back to the outflow that paid it."""
     assert inflow.source is not None
     if inflow.kind == Kind.REVERSED:
         outflow = lookup.movement(*inflow.source)
         cuts: list[Callable[[int], int]] = []
         for reversal, cut in reversals_of(lookup, accounts[inflow.account], outflow):
+            touched.add((reversal.account, reversal.index))
             cuts.append(cut)
             if reversal.index == inflow.index:
                 break
@@ -349,10 +356,12 @@ def _source(lookup: Lookup, accounts: Sequence[AccountState], inflow: Movement, 
     return _Back(inflow.source, (converted, *pushes))
 
 
-def _takes_from(lookup: Lookup, account: AccountState, taker: Movement) -> Iterator[tuple[Movement, Push]]:
+def _takes_from(
+    lookup: Lookup, account: AccountState, taker: Movement, touched: set[Ref]
+) -> Iterator[tuple[Movement, Push]]:
     """Yield the inflows that an outflow took units from, each with the map from its units to the outflow's."""
     if account.pro_rata:
-        yield from _takes_from_pro_rata(lookup, account, taker)
+        yield from _takes_from_pro_rata(lookup, account, taker, touched)
         return
     if taker.named:
         runs = list(taker.takes)
@@ -365,6 +374,8 @@ def _takes_from(lookup: Lookup, account: AccountState, taker: Movement) -> Itera
         at = run.position
         while at < run.position + run.length:
             inflow = lookup.inflow_at(account.number, at)
+            if not inflow.in_before <= at < inflow.in_before + inflow.amount:
+                raise _index_lies(account)
             at = inflow.in_before + inflow.amount
             if inflow.index not in done:
                 done.add(inflow.index)
@@ -382,9 +393,22 @@ def _fifo_push(account: AccountState, inflow: Movement, taker: Movement) -> Push
     return push
 
 
-def _takes_from_pro_rata(lookup: Lookup, account: AccountState, taker: Movement) -> Iterator[tuple[Movement, Push]]:
-    outflows = list(lookup.outflows(account.number, -1, taker.index))
-    for inflow in lookup.inflows(account.number, taker.index):
+def _takes_from_pro_rata(
+    lookup: Lookup, account: AccountState, taker: Movement, touched: set[Ref]
+) -> Iterator[tuple[Movement, Push]]:
+    # Outflows and inflows tile what left and what came in before: none can be left out unseen.
+    outflows, left, came = list(lookup.outflows(account.number, -1, taker.index)), 0, 0
+    for outflow in [*outflows, taker]:
+        touched.add((outflow.account, outflow.index))
+        if outflow.rule_before + outflow.named_before != left:
+            raise _index_lies(account)
+        left += outflow.amount
+    inflows = list(lookup.inflows(account.number, taker.index))
+    for inflow in [*inflows, taker]:
+        if inflow.in_before != came:
+            raise _index_lies(account)
+        came += inflow.amount
+    for inflow in inflows:
         later = [m for m in outflows if m.index > inflow.index] + [taker]
 
         def push(ends: Sequence[int], inflow: Movement = inflow, later: list[Movement] = later) -> list[int]:

@@ -58,7 +58,7 @@ def test_without_a_passphrase_no_key_is_made_by_accident(cli: Cli) -> None:
 
 
 def test_a_mistyped_passphrase_never_locks_a_new_key(locked: Cli) -> None:
-    """A new key gets the operator's passphrase, and only one that opens the operator's key; so it is after rotations."""
+    """A new key gets the operator's passphrase, one that opens the operator's key; after a rotation too."""
     for command in (["key", "rotate"], ["party", "add", "p", "--role", "auditor"]):
         locked.fails(6, *command, CHARITYCHAIN_PASSPHRASE=SECRET + "x")
     assert len(list(locked.keys.glob("*.key"))) == 1

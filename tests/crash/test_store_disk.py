@@ -38,6 +38,8 @@ CHILD = """if True:
                 store, result = open_file(path), 0
             elif step == "append":
                 result = store.append([text.encode() for text in given])
+            elif step == "close":
+                store, result = store.close(), 0
             elif step == "tear":
                 with open(path, "ab") as file:
                     file.write(given[0].encode())
@@ -51,7 +53,7 @@ CHILD = """if True:
                 result = getattr(store, step)(*given)
         except CharitychainError as error:
             result = error.code
-        print(json.dumps([step, result, getattr(store, "durable_size", None) if step != "close" else 0]), flush=True)
+        print(json.dumps([step, result, getattr(store, "durable_size", None)]), flush=True)
     """
 
 
@@ -81,7 +83,8 @@ def run(path: Path, *steps: Sequence[Any], inject: Sequence[str] = (), everywher
         only = [] if everywhere else ["-P", str(path)]
         command = ["strace", "-f", "-qq", "-o", os.devnull, *only, "-e", f"trace={calls}", *faults, *command]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0 or any("SIGKILL" in fault for fault in inject), done.stderr
+    killed = done.returncode in (-9, 137) and any("SIGKILL" in fault for fault in inject)
+    assert done.returncode == 0 or killed, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -311,7 +314,7 @@ STORY = (
     ("close",),
     ("tear", "abc"),
     ("open",),
-    ("cut", 9102),
+    ("cut", 9080),
     ("append", "last"),
     ("close",),
 )
@@ -323,7 +326,7 @@ ACKNOWLEDGED = [0, 1, 2, 4, 4, 4, 4, 4, 5, 5]
 def test_killed_at_every_call(tmp_path: Path, strace: None, call: str) -> None:
     """Killed before any one system call, a ledger has all that was acknowledged, and opens and goes on."""
     reports: list[list[Any]] = []
-    number = 0
+    number = first = 0
     if call == "openat":  # those of starting Python come first
         calls = tmp_path / "calls"
         nothing = json.dumps([])
@@ -331,16 +334,16 @@ def test_killed_at_every_call(tmp_path: Path, strace: None, call: str) -> None:
             ["strace", "-f", "-qq", "-o", calls, "-e", "trace=openat", sys.executable, "-c", CHILD, "x", nothing],
             env=ENVIRONMENT, check=True,
         )  # fmt: skip
-        number = len(calls.read_text().splitlines())
+        number = first = len(calls.read_text().splitlines())
     while len(reports) < len(STORY):
         number += 1
-        assert number < 2000
+        assert number < first + 100
         folder = tmp_path / str(number)
         folder.mkdir()
         path = folder / "t.ledger"
         reports = run(path, *STORY, inject=[f"{call}:signal=SIGKILL:when={number}"], everywhere=True)
         check_story(path, len(reports))
-    assert number > 1 or call in ("link", "ftruncate")
+    assert number > first + 1  # it was killed at least once
 
 
 def check_story(path: Path, steps: int) -> None:

@@ -76,10 +76,10 @@ class Builder:
             replay.feed(frame)
         index.commit(replay.head)
         self._folder = tempfile.TemporaryDirectory()
-        self._mark = HighWaterMark.open(Path(self._folder.name) / "self.mark", self.identity)
+        self._marks: dict[bytes, HighWaterMark] = {}
         self._index = index
         self.core = RecordWriter(
-            self.store, index, self.genesis, replay.log, replay.head, block.header.time, self.key_of, self._mark,
+            self.store, index, self.genesis, replay.log, replay.head, block.header.time, self.key_of, self._mark_of,
             self.clock,
         )  # fmt: skip
         self.writer = Writer(self.core, self.make_key)
@@ -101,6 +101,12 @@ class Builder:
             raise KeyAccessError("CC-KEY-MISSING", f"no key {public.hex()} was made here")
         return self.keys[public]
 
+    def _mark_of(self, public: bytes) -> HighWaterMark:
+        if public not in self._marks:
+            path = Path(self._folder.name) / f"{public.hex()}.mark"
+            self._marks[public] = HighWaterMark.open(path, self.identity)
+        return self._marks[public]
+
     def commit(self) -> Head:
         """Seal what was recorded as one block, and let a minute pass."""
         head = self.core.commit()
@@ -111,7 +117,8 @@ class Builder:
         """Let go of the scratch files; `data` stays."""
         self.core.close()
         self._index.close()
-        self._mark.close()
+        for mark in self._marks.values():
+            mark.close()
         self._folder.cleanup()
 
     @property

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from golden.builder import Builder
+
 from charitychain.chain.blocks import Block
 from charitychain.chain.genesis import Genesis
 from charitychain.keys import PrivateKey
 from charitychain.store.memory import MemoryStore
 from charitychain.verify import Report, verify
-from golden.builder import Builder
 from tamper.forge import put_together, take_apart
 
 __all__ = ["Village", "checked", "codes", "tiny", "village", "winding"]

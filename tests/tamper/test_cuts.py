@@ -10,13 +10,13 @@ from bisect import bisect_right
 from pathlib import Path
 
 import pytest
+from golden.make import LEDGER
 
 from charitychain.cli import main
 from charitychain.errors import UnreadableError
 from charitychain.heads import Heads
 from charitychain.store.memory import MemoryStore
 from charitychain.verify import verify
-from golden.make import LEDGER
 from tamper.forge import boundaries
 from tamper.ledgers import tiny, village
 

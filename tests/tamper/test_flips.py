@@ -11,12 +11,12 @@ import random
 from bisect import bisect_right
 
 import pytest
+from golden.make import LEDGER
 
 from charitychain.errors import UnreadableError
 from charitychain.store.frames import MAX_ENTRY, START
 from charitychain.store.memory import MemoryStore
 from charitychain.verify import Report, verify
-from golden.make import LEDGER
 from tamper.forge import boundaries, repair, take_apart
 from tamper.ledgers import checked, tiny
 

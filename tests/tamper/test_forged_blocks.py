@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golden.builder import seeded_key
 
 from charitychain import merkle
 from charitychain.chain import blocks
 from charitychain.chain.blocks import Block
 from charitychain.cli import main
-from charitychain.errors import RefusedError, VerificationError
+from charitychain.errors import RefusedError
 from charitychain.heads import Heads
 from charitychain.ledger import Ledger
 from charitychain.store.memory import MemoryStore
 from charitychain.verify import verify
-from golden.builder import STEP, seeded_key
 from tamper.forge import boundaries, change_block, change_statement, put_together, reseal, take_apart
 from tamper.ledgers import Village, checked, codes, tiny, village
 

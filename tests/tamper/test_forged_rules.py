@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from golden.builder import seeded_key
 
 from charitychain import columns, keys, merkle, records
 from charitychain.chain.statements import RECORDS, record_hash
@@ -27,7 +28,6 @@ from charitychain.records import (
     UnitRecord,
 )
 from charitychain.state.parties import possession_message
-from golden.builder import seeded_key
 from tamper.forge import header_changed, reseal, sign
 from tamper.ledgers import checked, codes, village
 

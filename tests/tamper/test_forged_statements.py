@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from golden.builder import seeded_key
 
 from charitychain import keys, records
 from charitychain.chain.blocks import Block
 from charitychain.chain.statements import SignedStatement
 from charitychain.keys import PrivateKey
 from charitychain.state.parties import possession_message
-from golden.builder import seeded_key
 from tamper.forge import change_statement, header_changed, reseal, sign
 from tamper.ledgers import Village, codes, village
 

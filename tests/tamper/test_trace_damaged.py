@@ -39,9 +39,11 @@ def heights() -> dict[str, int]:
 
 
 def rests_on(trace: dict[str, Any], where: dict[str, int]) -> set[int]:
-    """Return the blocks of all records that a trace names, and the head."""
+    """Return the blocks of all records and declared units that a trace names, and the head."""
     ids = {trace["donation"], *(part["id"] for kind in ("uses", "converted", "refunds") for part in trace[kind])}
     ids |= {id_ for use in trace["uses"] for id_ in use["path"]}
+    parts = [part for kind in ("uses", "held", "converted", "refunds") for part in trace[kind]]
+    ids |= {unit for part in parts for unit in (part["unit"], part.get("gives_unit")) if unit in where}
     return {where[id_] for id_ in ids} | {trace["ledger"]["height"]}
 
 
@@ -108,7 +110,9 @@ def test_without_its_index_a_damaged_ledger_answers_nothing(indexed: Path, heigh
     damage(indexed, height, PLACES["body"])
     indexed.with_name("w.ledger.index").unlink()
     with Ledger.open(indexed) as ledger:
-        questions: list[Callable[[], object]] = [lambda: ledger.trace("D-6"), lambda: ledger.sources("X-1"), ledger.balances]
+        questions: list[Callable[[], object]] = [
+            lambda: ledger.trace("D-6"), lambda: ledger.sources("X-1"), ledger.balances,
+        ]  # fmt: skip
         for question in questions:
             with pytest.raises(VerificationError):
                 question()
