@@ -22,14 +22,15 @@ if TYPE_CHECKING:
         UnreadableError,
         VerificationError,
     )
-    from charitychain.ledger import Ledger, Writer
+    from charitychain.ledger import Ledger
     from charitychain.replay import Fault
     from charitychain.trace import Money, Sources, Trace
     from charitychain.verify import Report
+    from charitychain.writer import Writer
 
 _PLACES = {
     "Ledger": "ledger",
-    "Writer": "ledger",
+    "Writer": "writer",
     "Report": "verify",
     "Fault": "replay",
     "Trace": "trace",

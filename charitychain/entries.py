@@ -28,7 +28,7 @@ from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.units import format_amount, parse_amount
 
-__all__ = ["Built", "Entry", "build", "describe", "entry_id", "same_entry"]
+__all__ = ["Built", "Entry", "build", "describe", "differing_fields", "entry_id"]
 
 Entry = Mapping[str, Any]
 
@@ -394,9 +394,10 @@ def _describe_columns(state: State, record: records.Gifts, data: bytes) -> dict[
     return found
 
 
-def same_entry(new: Entry, signed: Entry) -> bool:
-    """Say whether an entry says what a signed record said: amounts by value, nothing filled in."""
-    return _normal(new) == _normal(signed)
+def differing_fields(new: Entry, signed: Entry) -> list[str]:
+    """Return the fields in which an entry and a signed record differ: amounts by value, nothing filled in."""
+    ours, theirs = _normal(new), _normal(signed)
+    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 
 def _normal(entry: Entry) -> dict[str, Any]:

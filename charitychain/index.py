@@ -257,8 +257,8 @@ class Index:
 
     def rule_outflow_at(self, account: int, rank: int) -> Movement:
         sql = (
-            "SELECT account, position, data FROM movements WHERE account = ? AND outflow = 1 AND named = 0 AND rule_before <= ?"
-            " ORDER BY rule_before DESC LIMIT 1"
+            "SELECT account, position, data FROM movements WHERE account = ? AND outflow = 1 AND named = 0"
+            " AND rule_before <= ? ORDER BY rule_before DESC LIMIT 1"
         )
         return _unpack(*self.one(sql, (account, rank)))
 
@@ -271,14 +271,17 @@ class Index:
 
     def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
         sql = (
-            "SELECT account, position, data FROM movements WHERE account = ? AND position > ? AND position < ? AND outflow = 1"
-            " ORDER BY position"
+            "SELECT account, position, data FROM movements WHERE account = ? AND position > ? AND position < ?"
+            " AND outflow = 1 ORDER BY position"
         )
         for row in self.rows(sql, (account, after, codec.MAX_INT if before is None else before)):
             yield _unpack(*row)
 
     def inflows(self, account: int, before: int) -> Iterator[Movement]:
-        sql = "SELECT account, position, data FROM movements WHERE account = ? AND position < ? AND outflow = 0 ORDER BY position"
+        sql = (
+            "SELECT account, position, data FROM movements WHERE account = ? AND position < ? AND outflow = 0"
+            " ORDER BY position"
+        )
         for row in self.rows(sql, (account, before)):
             yield _unpack(*row)
 

@@ -21,19 +21,17 @@ from __future__ import annotations
 import os
 import secrets
 import time as _time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from charitychain import entries
 from charitychain.chain.blocks import peek_header
 from charitychain.chain.genesis import Genesis, check_origin
 from charitychain.codec import check_text
 from charitychain.errors import (
     KeyAccessError,
-    MalformedError,
     NotFoundError,
     RefusedError,
     StorageError,
@@ -43,182 +41,24 @@ from charitychain.errors import (
 from charitychain.heads import Heads
 from charitychain.index import Head, Index, IndexDamaged
 from charitychain.keyring import HighWaterMark, KeyEntry, Keyring
-from charitychain.keys import PrivateKey, key_id
+from charitychain.keys import PrivateKey
 from charitychain.reading import Reader, read_block, read_genesis
 from charitychain.replay import Replay, header_frontier, raise_fault
+from charitychain.sealing import Sealer, first_block, party_record
 from charitychain.state.flow import PIECE_LIMIT
-from charitychain.state.lookup import columns_at
 from charitychain.state.parties import possession_message
 from charitychain.state.rules import State
 from charitychain.store.file import create_file, open_file
 from charitychain.store.protocol import Frame, Store
 from charitychain.trace import Money, Sources, Trace, balances, find_sources, trace_gift
 from charitychain.verify import Progress, Report, statement_reader, verify
-from charitychain.writer import RecordWriter, first_block, party_record
+from charitychain.writer import Writer
 
-__all__ = ["Ledger", "Writer"]
+__all__ = ["Ledger"]
 
 Passphrase = Callable[[KeyEntry], bytes]
 T = TypeVar("T")
 SELF_ROLES = ("operator", "intake", "charity", "sponsor")
-
-
-class Writer:
-    """Records entries and seals them as blocks; made by `Ledger.writer`.
-
-    Methods are named for the records of the journal and take its fields; ``from`` is spelt `source`. Each checks the
-    ledger's rules at once. Amounts are decimal strings in major units.
-
-    Leaving the ``with`` block commits; an exception that leaves it records nothing of what was not yet committed.
-    """
-
-    def __init__(self, core: RecordWriter, make_key: Callable[[str], PrivateKey]) -> None:
-        self.core, self._make_key = core, make_key
-
-    def add(self, entry: entries.Entry) -> bool:
-        """Record one journal entry; return False where the ledger holds the same already.
-
-        Raises:
-            MalformedError: the entry is not well formed.
-            RefusedError: a rule says no, or its id is taken by other content; nothing changed.
-            KeyAccessError: the key of its author is not at hand.
-        """
-        kind = entries.check_form(entry)
-        signed = self._signed(kind, entry)
-        if signed is not None:
-            author = entry.get("author")
-            told = {**entry}
-            if author is not None and "author" not in signed:
-                told.pop("author")
-            if not entries.same_entry(told, signed):
-                raise RefusedError(
-                    "CC-DUPLICATE-ID",
-                    f"{entry.get('id', entry.get('party'))!r} is recorded already, with other content; ids are unique",
-                    id=entries.entry_id(entry),
-                    signed=signed,
-                )
-            return False
-        if kind in ("party", "key") and "proof" not in entry:
-            entry = {**entry, "proof": self._prove(entry)}
-        built = entries.build(self.core.state, entry)
-        self.core.record(built.record, built.author, built.cosigners, built.columns)
-        return True
-
-    def _signed(self, kind: str, entry: entries.Entry) -> dict[str, Any] | None:
-        """Return as an entry what the ledger holds under this entry's id."""
-        state = self.core.state
-        if kind == "key":
-            return self._signed_key(entry)
-        if kind == "gifts":
-            return self._signed_gifts(entry)
-        id_ = entries.entry_id(entry)
-        row = state.lookup.find_id(id_) if id_ is not None else None
-        if row is None:
-            return None
-        record, author = self.core.signed(row.place)
-        return entries.describe(state, record, author, with_unit="unit" in entry)
-
-    def _signed_key(self, entry: entries.Entry) -> dict[str, Any] | None:
-        try:
-            party = self.core.state.party(str(entry["party"]))
-        except RefusedError:
-            return None
-        known = [key.key.hex() for key in party.keys]
-        return dict(entry) if str(entry["key"]).lower() in known else None
-
-    def _signed_gifts(self, entry: entries.Entry) -> dict[str, Any] | None:
-        state = self.core.state
-        ids = entry["ids"]
-        batch = None
-        first = str(ids[0]) if isinstance(ids, list | tuple) and ids else ""
-        if first.isascii() and first.isdigit() and len(first) < 20:
-            batch = state.lookup.find_batch(str(entry["series"]), int(first))
-        if batch is None or batch.first != int(ids[0]):
-            return None
-        record, author = self.core.signed(batch.place)
-        data = columns_at(state.lookup, batch.place)
-        return entries.describe(state, record, author, data, with_unit="unit" in entry)
-
-    def _prove(self, entry: entries.Entry) -> str:
-        """Make the proof of possession for a key that is in the keyring."""
-        name = str(entry.get("id") if entry["record"] == "party" else entry["party"])
-        try:
-            public = bytes.fromhex(str(entry["key"]))
-            if len(public) != 33:
-                raise ValueError(f"it has {len(public)} bytes")
-        except ValueError as error:
-            raise MalformedError("CC-ENTRY", "key must be 66 hex digits", field="key") from error
-        key = self.core.key_of(public)
-        return key.sign(possession_message(self.core.identity, name, public)).hex()
-
-    # ------------------------------------------------------------------------------------------ kinds
-
-    def unit(self, id: str, *, decimals: int, **fields: Any) -> bool:
-        """Declare a commodity with its decimals (0..12)."""
-        return self.add(_entry("unit", fields, id=id, decimals=decimals))
-
-    def party(self, id: str, *, roles: list[str], key: str | None = None, **fields: Any) -> bool:
-        """Admit a party; without `key` (66 hex digits) one is made in the keyring. It acts from the next block on."""
-        if key is None:
-            if self.core.state.lookup.find_id(id) is not None:
-                raise RefusedError("CC-DUPLICATE-ID", f"id {id!r} is taken", id=id)
-            key = self._make_key(id).public_key.hex()
-        return self.add(_entry("party", fields, id=id, roles=roles, key=key))
-
-    def rotate_key(self, party: str) -> bool:
-        """Replace a party's key by a new one in the keyring, which acts from the next block on."""
-        old = self.core.state.party(party).key_at(self.core.state.height)
-        if old is None:
-            raise RefusedError("CC-KEY-LATER", f"{party!r} has no acting key to replace", party=party)
-        new = self._make_key(party).public_key.hex()
-        return self.add({"record": "key", "party": party, "key": new, "replaces": key_id(old).hex()})
-
-    def account(self, id: str, *, unit: str, **fields: Any) -> bool:
-        """Open a fund or project in one unit; `rule` is ``fifo`` or ``pro-rata``."""
-        return self.add(_entry("account", fields, id=id, unit=unit))
-
-    def donation(self, id: str, *, account: str, amount: str, **fields: Any) -> bool:
-        """Record one gift."""
-        return self.add(_entry("donation", fields, id=id, account=account, amount=amount))
-
-    def gifts(self, series: str, *, account: str, ids: Any, amounts: Any, donors: Any = None, **fields: Any) -> bool:
-        """Record many micro-donations as columns: `ids` rise, `amounts` are decimal strings, `donors` 32 hex digits."""
-        return self.add(
-            _entry("gifts", fields, series=series, account=account, ids=ids, amounts=amounts, donors=donors)
-        )
-
-    def disbursement(self, id: str, *, source: str, to: str, amount: str, **fields: Any) -> bool:
-        """Move value to another account."""
-        return self.add(_entry("disbursement", fields, id=id, source=source, to=to, amount=amount))
-
-    def expenditure(self, id: str, *, source: str, amount: str, payee: str, purpose: str, **fields: Any) -> bool:
-        """Record a final use."""
-        return self.add(
-            _entry("expenditure", fields, id=id, source=source, amount=amount, payee=payee, purpose=purpose)
-        )
-
-    def conversion(self, id: str, *, source: str, amount: str, to: str, gives: str, **fields: Any) -> bool:
-        """Change the unit of value."""
-        return self.add(_entry("conversion", fields, id=id, source=source, amount=amount, to=to, gives=gives))
-
-    def refund(self, id: str, *, donation: str, **fields: Any) -> bool:
-        """Give back to its donor what is left of a gift; without `amount`, all of it there."""
-        return self.add(_entry("refund", fields, id=id, donation=donation))
-
-    def reversal(self, id: str, *, reverses: str, **fields: Any) -> bool:
-        """Undo an expenditure; without `amount`, all that is left of it."""
-        return self.add(_entry("reversal", fields, id=id, reverses=reverses))
-
-    def commit(self) -> Head:
-        """Seal what was recorded as one block and return the new head; durable when it returns."""
-        return self.core.commit()
-
-
-def _entry(record: str, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    found = {"record": record, **more, **fields}
-    if "source" in found and record in ("disbursement", "expenditure", "conversion", "refund"):
-        found["from"] = found.pop("source")
-    return {name: value for name, value in found.items() if value is not None}
 
 
 class Ledger:
@@ -508,7 +348,7 @@ class Ledger:
             self._operator = self.keyring.find(self._operator_key(index))
             for mark in {first, marks.of(self._operator_key(index))}:  # it may have been replaced in what was replayed
                 self._check_mark(index, mark, head)
-            core = RecordWriter(
+            core = Sealer(
                 store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
                 self._private_key, None if dry else marks.of, self._clock,
             )  # fmt: skip

@@ -16,9 +16,10 @@ from charitychain import records
 from charitychain.errors import NotFoundError, VerificationError
 from charitychain.reading import Reader
 from charitychain.records import Place
-from charitychain.state.flow import PIECE_LIMIT, Use, follow, origins
+from charitychain.state.flow import PIECE_LIMIT, Use, follow
 from charitychain.state.lookup import gifts_of, known_gift
 from charitychain.state.movements import Kind
+from charitychain.state.origins import origins
 from charitychain.units import Unit, format_amount
 
 __all__ = ["Conversion", "FinalUse", "Held", "Money", "Refunded", "Sources", "Trace", "find_sources", "trace_gift"]

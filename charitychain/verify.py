@@ -269,7 +269,7 @@ def _compare(report: Report, index: Index, heads: Heads | None, path: Path | Non
     elif known is not None:
         _compare_head(report, index, known)
     elif not told:
-        report.notices.append(_NOTHING_KNOWN)
+        report.notices.append(_NOTHING_KNOWN + ("" if report.faults else " From now on this machine remembers."))
     if not report.faults:
         try:
             if path is not None and pinned is None:
@@ -284,7 +284,6 @@ def _compare(report: Report, index: Index, heads: Heads | None, path: Path | Non
 
 _NOTHING_KNOWN = (
     "No earlier head of this ledger is known here and no checkpoint was given: nothing proves that this is its end."
-    " From now on this machine remembers."
 )
 
 

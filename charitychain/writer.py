@@ -1,283 +1,182 @@
-"""The writer: records in, sealed blocks out.
+"""The writer: journal entries in, records under the right signatures.
 
-Records are applied to the ledger's state as they come, so a broken rule is told at once; they become part of the
-ledger when the block that holds them is sealed.
-
-Rules upheld here:
-
-- All or nothing: what was not sealed leaves no trace, neither in the file nor in the index.
-- Order of a commit: the block is on disk (fsync) → the operator key's high-water mark → the index → the caller.
-- A key never seals two histories: a ledger older than its operator key's mark is refused.
-- What leaves is checked once more: the block is parsed again from its bytes before it is written.
+A `Writer` is what `charitychain.Ledger.writer` gives: methods named for the records of the journal. It finds out
+whether the ledger holds an entry already, and hands new ones to a `charitychain.sealing.Sealer`.
 """
 
 from __future__ import annotations
 
-import time as _time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from charitychain import merkle, records
-from charitychain.chain import blocks, statements
-from charitychain.chain.genesis import Genesis
-from charitychain.errors import CharitychainError, RefusedError, VerificationError
-from charitychain.index import Head, Index
-from charitychain.keyring import HighWaterMark
+from charitychain import entries
+from charitychain.errors import MalformedError, RefusedError
+from charitychain.index import Head
 from charitychain.keys import PrivateKey, key_id
-from charitychain.records import Place
-from charitychain.state.parties import PartyState
-from charitychain.state.rules import State
-from charitychain.store.protocol import Store
+from charitychain.sealing import Sealer
+from charitychain.state.lookup import columns_at
+from charitychain.state.parties import possession_message
 
-__all__ = ["RecordWriter", "first_block"]
-
-_RECORDS_IN_STATEMENT = 1000
-_EXPIRY = 1000
-"""A statement made here may be sealed up to this many blocks later."""
-
-KeyOf = Callable[[bytes], PrivateKey]
+__all__ = ["Writer"]
 
 
-class RecordWriter:
-    """Writes records to one ledger; use `charitychain.Ledger.writer`, which opens and closes it.
+class Writer:
+    """Records entries and seals them as blocks; made by `Ledger.writer`.
 
-    Args:
-        key_of: Gives the private key for a public one; raises `KeyAccessError` where it is not at hand.
-        mark_of: Gives the high-water mark of an operator key; nothing for a dry run, which never seals.
+    Methods are named for the records of the journal and take its fields; ``from`` is spelt `source`. Each checks the
+    ledger's rules at once. Amounts are decimal strings in major units.
+
+    Leaving the ``with`` block commits; an exception that leaves it records nothing of what was not yet committed.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        index: Index,
-        genesis: Genesis,
-        log: merkle.Frontier,
-        head: Head,
-        time: int,
-        key_of: KeyOf,
-        mark_of: Callable[[bytes], HighWaterMark] | None,
-        clock: Callable[[], float] = _time.time,
-    ) -> None:
-        self._store, self._index, self._genesis, self._log = store, index, genesis, log
-        self._head, self._time, self._key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
-        self._dry = mark_of is None
-        self.identity = genesis.identity()
-        self._begin()
+    def __init__(self, core: Sealer, make_key: Callable[[str], PrivateKey]) -> None:
+        self.core, self._make_key = core, make_key
 
-    def _begin(self) -> None:
-        self._index.begin()
-        self.state = State.load(self._index, self.identity, self._head.height + 1)
-        self._start_block()
-
-    def _start_block(self) -> None:
-        self.state.begin_block(self._head.height + 1)
-        self._statements: list[statements.SignedStatement] = []
-        self._records: list[records.Record] = []
-        self._columns: list[bytes] = []
-        self._signers: tuple[bytes, ...] = ()
-        self.pending = 0
-
-    # ------------------------------------------------------------------------------------------ records
-
-    def record(
-        self,
-        record: records.Record,
-        author: PartyState,
-        cosigners: Sequence[PartyState] = (),
-        columns: bytes | None = None,
-    ) -> None:
-        """Add a record under the signatures of `author` and `cosigners`.
+    def add(self, entry: entries.Entry) -> bool:
+        """Record one journal entry; return False where the ledger holds the same already.
 
         Raises:
-            RefusedError, MalformedError: a rule is broken; nothing changed, and other records may follow.
-            KeyAccessError: a key is not at hand.
+            MalformedError: the entry is not well formed.
+            RefusedError: a rule says no, or its id is taken by other content; nothing changed.
+            KeyAccessError: the key of its author is not at hand.
         """
-        records.check_record(record)
-        others = sorted({party.id: party for party in cosigners if party is not author}.items())
-        signers = tuple(self._acting_key(party) for party in (author, *(party for _, party in others)))
-        if signers != self._signers or len(self._records) >= _RECORDS_IN_STATEMENT or columns is not None:
-            self._close_statement()
-        if not self._records:
-            for key in signers:
-                self._key_of(key)  # a missing key is told before anything is recorded
-            self.state.begin_statement(map(key_id, signers))
-            self._signers = signers
-        try:
-            self.state.apply(record, records.encode_record(record), columns)
-        except CharitychainError:
-            # Applying may have closed a run of donations; a new statement keeps the replay the same.
-            if self._records:
-                self._close_statement()
-            else:
-                self.state.cancel_statement()
-                self._signers = ()
-            raise
-        self._records.append(record)
-        self.pending += 1
-        if columns is not None:
-            self._columns.append(columns)
-            self._close_statement()  # so that its gifts can be found by what follows in this block
+        kind = entries.check_form(entry)
+        signed = self._signed(kind, entry)
+        if signed is not None:
+            self._check_same(dict(entry), *signed)
+            return False
+        if kind in ("party", "key") and "proof" not in entry:
+            entry = {**entry, "proof": self._prove(entry)}
+        built = entries.build(self.core.state, entry)
+        self.core.record(built.record, built.author, built.cosigners, built.columns)
+        return True
 
-    def _acting_key(self, party: PartyState) -> bytes:
-        key = party.key_at(self.state.height)
-        if key is None:
+    def _check_same(self, told: dict[str, Any], signed: dict[str, Any], author: str) -> None:
+        """Refuse an entry that says something else than the record which has its id."""
+        if told.get("author") == author:  # said outright, or left out where it is the one that would be taken
+            told.pop("author")
+            signed.pop("author", None)
+        if names := entries.differing_fields(told, signed):
             raise RefusedError(
-                "CC-KEY-LATER", f"the key of {party.id!r} acts from the next block on; commit first", party=party.id
+                "CC-DUPLICATE-ID",
+                f"{told.get('id') or told.get('series') or told.get('party')!r} is recorded already, with another"
+                f" {', '.join(names)}; ids are unique",
+                id=entries.entry_id(told),
+                fields=names,
             )
-        return key
 
-    def _close_statement(self) -> None:
-        if not self._records:
-            return
-        author = self.state.signer(key_id(self._signers[0]))[0]
-        statement = statements.make_statement(
-            self._records,
-            self._columns,
-            [self._key_of(key) for key in self._signers],
-            self.identity,
-            sequence=author.sequence,
-            previous=author.previous,
-            seen_size=self._head.height + 1,
-            seen_hash=self._head.hash,
-            time=int(self._clock()),
-            expiry=self.state.height + _EXPIRY,
+    def _signed(self, kind: str, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
+        """Return as an entry what the ledger holds under this entry's id, and who signed it."""
+        state = self.core.state
+        if kind == "key":
+            return self._signed_key(entry)
+        if kind == "gifts":
+            return self._signed_gifts(entry)
+        id_ = entries.entry_id(entry)
+        row = state.lookup.find_id(id_) if id_ is not None else None
+        if row is None:
+            return None
+        record, author = self.core.signed(row.place)
+        return entries.describe(state, record, author, with_unit="unit" in entry), author
+
+    def _signed_key(self, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
+        try:
+            party = self.core.state.party(str(entry["party"]))
+        except RefusedError:
+            return None
+        known = [key.key.hex() for key in party.keys]
+        return (dict(entry), party.id) if str(entry["key"]).lower() in known else None
+
+    def _signed_gifts(self, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
+        state = self.core.state
+        ids = entry["ids"]
+        batch = None
+        first = str(ids[0]) if isinstance(ids, list | tuple) and ids else ""
+        if first.isascii() and first.isdigit() and len(first) < 20:
+            batch = state.lookup.find_batch(str(entry["series"]), int(first))
+        if batch is None or batch.first != int(ids[0]):
+            return None
+        record, author = self.core.signed(batch.place)
+        data = columns_at(state.lookup, batch.place)
+        return entries.describe(state, record, author, data, with_unit="unit" in entry), author
+
+    def _prove(self, entry: entries.Entry) -> str:
+        """Make the proof of possession for a key that is in the keyring."""
+        name = str(entry.get("id") if entry["record"] == "party" else entry["party"])
+        try:
+            public = bytes.fromhex(str(entry["key"]))
+            if len(public) != 33:
+                raise ValueError(f"it has {len(public)} bytes")
+        except ValueError as error:
+            raise MalformedError("CC-ENTRY", "key must be 66 hex digits", field="key") from error
+        key = self.core.key_of(public)
+        return key.sign(possession_message(self.core.identity, name, public)).hex()
+
+    # ------------------------------------------------------------------------------------------ kinds
+
+    def unit(self, id: str, *, decimals: int, **fields: Any) -> bool:
+        """Declare a commodity with its decimals (0..12)."""
+        return self.add(_entry("unit", fields, id=id, decimals=decimals))
+
+    def party(self, id: str, *, roles: list[str], key: str | None = None, **fields: Any) -> bool:
+        """Admit a party; without `key` (66 hex digits) one is made in the keyring. It acts from the next block on."""
+        if key is None:
+            if self.core.state.lookup.find_id(id) is not None:
+                raise RefusedError("CC-DUPLICATE-ID", f"id {id!r} is taken", id=id)
+            key = self._make_key(id).public_key.hex()
+        return self.add(_entry("party", fields, id=id, roles=roles, key=key))
+
+    def rotate_key(self, party: str) -> bool:
+        """Replace a party's key by a new one in the keyring, which acts from the next block on."""
+        old = self.core.state.party(party).key_at(self.core.state.height)
+        if old is None:
+            raise RefusedError("CC-KEY-LATER", f"{party!r} has no acting key to replace", party=party)
+        new = self._make_key(party).public_key.hex()
+        return self.add({"record": "key", "party": party, "key": new, "replaces": key_id(old).hex()})
+
+    def account(self, id: str, *, unit: str, **fields: Any) -> bool:
+        """Open a fund or project in one unit; `rule` is ``fifo`` or ``pro-rata``."""
+        return self.add(_entry("account", fields, id=id, unit=unit))
+
+    def donation(self, id: str, *, account: str, amount: str, **fields: Any) -> bool:
+        """Record one gift."""
+        return self.add(_entry("donation", fields, id=id, account=account, amount=amount))
+
+    def gifts(self, series: str, *, account: str, ids: Any, amounts: Any, donors: Any = None, **fields: Any) -> bool:
+        """Record many micro-donations as columns: `ids` rise, `amounts` are decimal strings, `donors` 32 hex digits."""
+        return self.add(
+            _entry("gifts", fields, series=series, account=account, ids=ids, amounts=amounts, donors=donors)
         )
-        statement = replace(statement, moves=self.state.end_statement())
-        self.state.check_order(statement.header)
-        self.state.accept(statement.header, statement.id)
-        if statement.columns or self._dry:  # so that it can be looked up before, or without, being sealed
-            self._index.pending[self.state.height, len(self._statements)] = statement
-        self._statements.append(statement)
-        self._records, self._columns, self._signers = [], [], ()
 
-    # ------------------------------------------------------------------------------------------- commit
+    def disbursement(self, id: str, *, source: str, to: str, amount: str, **fields: Any) -> bool:
+        """Move value to another account."""
+        return self.add(_entry("disbursement", fields, id=id, source=source, to=to, amount=amount))
+
+    def expenditure(self, id: str, *, source: str, amount: str, payee: str, purpose: str, **fields: Any) -> bool:
+        """Record a final use."""
+        return self.add(
+            _entry("expenditure", fields, id=id, source=source, amount=amount, payee=payee, purpose=purpose)
+        )
+
+    def conversion(self, id: str, *, source: str, amount: str, to: str, gives: str, **fields: Any) -> bool:
+        """Change the unit of value."""
+        return self.add(_entry("conversion", fields, id=id, source=source, amount=amount, to=to, gives=gives))
+
+    def refund(self, id: str, *, donation: str, **fields: Any) -> bool:
+        """Give back to its donor what is left of a gift; without `amount`, all of it there."""
+        return self.add(_entry("refund", fields, id=id, donation=donation))
+
+    def reversal(self, id: str, *, reverses: str, **fields: Any) -> bool:
+        """Undo an expenditure; without `amount`, all that is left of it."""
+        return self.add(_entry("reversal", fields, id=id, reverses=reverses))
 
     def commit(self) -> Head:
-        """Seal what was recorded as one block; without records, do nothing.
-
-        A dry run goes through everything but sealing and writing, so that what follows is checked against it.
-
-        Returns:
-            The ledger's new head: height, block hash, and where the block ends in the store.
-
-        Raises:
-            StorageError: the disk failed; nothing of this block counts. Open the ledger anew.
-        """
-        self._close_statement()
-        if not self._statements:
-            return self._head
-        height = self.state.height
-        accounts, parties = self.state.end_block()
-        time = max(int(self._clock()), self._time)
-        count_root = blocks.statements_root(self._statements)
-        header = blocks.BlockHeader(height, time, self._head.hash, count_root, accounts, parties)
-        if self._dry:
-            nodes, offset = self._log.append(header.hash()), self._head.end
-        else:
-            nodes, offset = self._seal(header)
-        self._index.put_header_nodes(nodes)
-        self._index.put_block(height, offset, header.hash())
-        self._time = time
-        if self._dry:
-            self._head = Head(height, header.hash(), offset)
-        else:
-            self._head = Head(height, header.hash(), self._store.size())
-            self._index.commit(self._head)
-            self._index.pending.clear()
-            self._index.begin()
-        self._start_block()
-        return self._head
-
-    def _seal(self, header: blocks.BlockHeader) -> tuple[list[tuple[int, int, bytes]], int]:
-        log = self._log.copy()
-        nodes = log.append(header.hash())
-        key = self._key_of(self.state.operator_key())
-        seal = blocks.make_seal(self._genesis.origin, log.size, log.root(), key)
-        block = blocks.Block(header, None, tuple(self._statements), seal)
-        # Each operator key has its own mark: after a rotation it is the new key that must never seal twice.
-        mark = self._mark_of(self.state.operator_key()) if self._mark_of else None
-        offset = write_block(self._store, block, mark)
-        self._log = log
-        return nodes, offset
-
-    def abort(self) -> None:
-        """Forget everything since the last commit."""
-        self._index.rollback()
-        self._begin()
-
-    def close(self) -> None:
-        """End writing; what was not committed is forgotten."""
-        self._index.rollback()
-
-    def __enter__(self) -> RecordWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def signed(self, place: Place) -> tuple[records.Record, str]:
-        """Return the record at a place, sealed or waiting, and the id of the party that signed it."""
-        if (place.height, place.statement) == (self.state.height, len(self._statements)):
-            return self._records[place.record], self.state.party_of(key_id(self._signers[0])).id
-        if place.height == self.state.height:
-            statement = self._statements[place.statement]
-        else:
-            statement = self._index.statement(place.height, place.statement)
-        record = records.decode_record(statement.record_bytes[place.record])
-        return record, self.state.party_of(statement.header.author).id
-
-    def key_of(self, public_key: bytes) -> PrivateKey:
-        """Return the private key for a public one, or raise `KeyAccessError`."""
-        return self._key_of(public_key)
+        """Seal what was recorded as one block and return the new head; durable when it returns."""
+        return self.core.commit()
 
 
-def write_block(store: Store, block: blocks.Block, mark: HighWaterMark | None) -> int:
-    """Append a block durably and advance the mark; return its offset.
-
-    The block is parsed from its bytes once more before it is written, so that a bit that flipped since hashing is
-    never sealed into the file.
-    """
-    data = blocks.encode_block(block)
-    again = blocks.decode_block(data)
-    if again.header != block.header or blocks.statements_root(again.statements) != block.header.statements:
-        raise VerificationError("CC-MEMORY", "the block changed in memory before it was written; check this machine")
-    offset = store.append([data])[0]
-    if mark is not None:
-        mark.advance(block.header.height, block.header.hash())
-    return offset
-
-
-def first_block(
-    genesis: Genesis, party: records.Party, key: PrivateKey, index: Index, clock: Callable[[], float] = _time.time
-) -> tuple[blocks.Block, bytes]:
-    """Build block 0, which admits the operator, and its bytes."""
-    identity, now = genesis.identity(), int(clock())
-    statement = statements.make_statement(
-        [party], [], [key], identity,
-        sequence=0, previous=None, seen_size=0, seen_hash=identity, time=now, expiry=_EXPIRY,
-    )  # fmt: skip
-    state = State(index, identity)
-    state.begin_genesis(key.public_key)
-    state.begin_block(0)
-    state.begin_statement([statement.header.author])
-    state.apply(party, statement.record_bytes[0])
-    statement = replace(statement, moves=state.end_statement())
-    state.accept(statement.header, statement.id)
-    accounts, parties = state.end_block()
-    header = blocks.BlockHeader(0, now, identity, blocks.statements_root([statement]), accounts, parties)
-    log = merkle.Frontier(merkle.RFC6962)
-    log.append(header.hash())
-    block = blocks.Block(header, genesis, (statement,), blocks.make_seal(genesis.origin, 1, log.root(), key))
-    return block, blocks.encode_block(block)
-
-
-def party_record(
-    identity: bytes, id_: str, roles: Sequence[str], public_key: bytes, proof: bytes, title: str | None
-) -> records.Party:
-    """Return a party record with its roles in their standard order."""
-    ordered: tuple[Any, ...] = tuple(role for role in records.ROLES if role in roles)
-    return records.Party(id_, ordered, public_key, proof, title)
+def _entry(record: str, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    found = {"record": record, **more, **fields}
+    if "source" in found and record in ("disbursement", "expenditure", "conversion", "refund"):
+        found["from"] = found.pop("source")
+    return {name: value for name, value in found.items() if value is not None}

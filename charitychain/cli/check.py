@@ -84,12 +84,13 @@ def _print_report(path: Path, report: Report) -> None:
             ("held", total.held),
         ]  # fmt: skip
 
-        def words(pairs: list[tuple[str, int]], known: Any = known) -> str:
-            shown = [(name, amount) for name, amount in pairs if amount] or pairs[-1:]
+        def words(pairs: list[tuple[str, int]], always: str, known: Any = known) -> str:
+            shown = [(name, amount) for name, amount in pairs if amount or name == always]
             return " + ".join(f"{name} {format_amount(amount, known)}" for name, amount in shown)
 
         sign = "=" if total.conserved else "≠"
-        echo(f"  {safe(unit):<9} {words(parts)} {sign} {words(uses)}")
+        came, went = words(parts, "given"), words(uses, "held")
+        echo(f"  {safe(unit):<9} {came} {sign} {went}")
     for fault in report.faults:
         echo()
         echo(f"{output.style(fault.code, fg='red', bold=True)}  {safe(fault.where())}")

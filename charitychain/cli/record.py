@@ -13,7 +13,7 @@ from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.entries import describe
 from charitychain.errors import StorageError
 from charitychain.index import IndexDamaged
-from charitychain.ledger import Writer
+from charitychain.writer import Writer
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -56,7 +56,7 @@ def ledger_path(given: str | None) -> Path:
         return Path(found)
     here = sorted(Path.cwd().glob("*.ledger"))
     if len(here) == 1:
-        return here[0]
+        return Path(here[0].name)
     what = f"there are {len(here)} *.ledger files" if here else "there is no *.ledger file"
     raise click.UsageError(
         f"Which ledger? {what} in this folder; name one with --ledger LEDGER or $CHARITYCHAIN_LEDGER."

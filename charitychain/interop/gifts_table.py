@@ -20,11 +20,12 @@ from charitychain.codec import MAX_INT
 from charitychain.entries import build
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
 from charitychain.interop.journal import Imported
-from charitychain.ledger import Ledger, Writer
+from charitychain.ledger import Ledger
 from charitychain.records import Gifts
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import columns_at
 from charitychain.units import Unit, parse_amount
+from charitychain.writer import Writer
 
 __all__ = ["import_gifts"]
 

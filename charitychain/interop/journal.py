@@ -20,7 +20,8 @@ from typing import IO, Any, NoReturn
 from charitychain import records
 from charitychain.entries import describe
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
-from charitychain.ledger import Ledger, Writer
+from charitychain.ledger import Ledger
+from charitychain.writer import Writer
 
 __all__ = ["Imported", "export_journal", "import_journal", "parse_line"]
 

@@ -219,9 +219,11 @@ class State(Standing):
                 "CC-ROLE", f"{owner.id!r} has no role to own an account: charity or sponsor", party=owner.id
             )
         if record.unit not in self.units:
+            near = f"did you mean {record.unit.upper()!r}?" if record.unit.upper() in self.units else ""
             raise RefusedError(
                 "CC-UNIT",
-                f"unit {record.unit!r} is neither an ISO 4217 currency nor declared here; `unit add` declares one",
+                f"unit {record.unit!r} is neither an ISO 4217 currency nor declared here;"
+                f" {near or '`unit add` declares one'}",
                 unit=record.unit,
             )
         if record.number != len(self.accounts):

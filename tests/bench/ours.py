@@ -9,8 +9,8 @@ import numpy as np
 
 from charitychain import Ledger
 from charitychain.columns import pack_columns
-from charitychain.ledger import Writer
 from charitychain.records import Gifts
+from charitychain.writer import Writer
 
 __all__ = ["BATCH", "BLOCK", "columns", "create", "donate", "donate_each", "three_hops"]
 

@@ -135,7 +135,8 @@ def test_closed_store_refuses(bench: Bench) -> None:
     store = bench.create(*THREE)
     store.close()
     store.close()
-    for use in (lambda: list(store.scan()), lambda: store.read(16), lambda: store.append([b"x"]), lambda: store.cut(33)):
+    uses = lambda: list(store.scan()), lambda: store.read(16), lambda: store.append([b"x"]), lambda: store.cut(33)
+    for use in uses:
         with pytest.raises(ValueError):
             use()
     assert bench.raw() == RAW
@@ -226,7 +227,8 @@ def test_hole_of_zeros_inside_the_last_entry_is_damage(bench: Bench) -> None:
 def test_absurd_length_is_damage_and_allocates_nothing(bench: Bench) -> None:
     """A length beyond the maximum is damage even with a good checksum; one beyond the end is torn."""
     bench.create()
-    for length, fault in ((0, "CC-FRAME-LENGTH"), (2**28, "CC-TORN"), (2**28 + 1, "CC-FRAME-LENGTH"), (2**32 - 1, "CC-FRAME-LENGTH")):
+    faults = {0: "CC-FRAME-LENGTH", 2**28: "CC-TORN", 2**28 + 1: "CC-FRAME-LENGTH", 2**32 - 1: "CC-FRAME-LENGTH"}
+    for length, fault in faults.items():
         packed = struct.pack(">I", length)
         head = packed + struct.pack(">II", zlib.crc32(b"ccfr" + packed), 0)
         *whole, last = bench.reopen(RAW + head + b"xyz").scan()
@@ -263,7 +265,8 @@ def test_any_bytes_can_be_scanned(bench: Bench) -> None:
         raw = bytearray(HEAD + b"".join(frame(chance.randbytes(chance.randint(1, 60))) for _ in range(8)))
         for _ in range(chance.randint(1, 6)):
             at = chance.randrange(16, len(raw))
-            raw[at : at + chance.randint(0, 20)] = chance.choice([b"", bytes(20), chance.randbytes(chance.randint(1, 20))])
+            damage = chance.choice([b"", bytes(20), chance.randbytes(chance.randint(1, 20))])
+            raw[at : at + chance.randint(0, 20)] = damage
         store = bench.reopen(bytes(raw))
         frames = list(store.scan())
         check_no_gaps(store, frames)

@@ -61,7 +61,7 @@ CHILD = """if True:
 def strace_works() -> bool:
     if shutil.which("strace") is None:
         return False
-    probe = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=1", "true"]
+    probe = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO", "true"]
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
@@ -206,6 +206,24 @@ def test_failed_fsync_is_never_repeated(path: Path, strace: None, error: str) ->
     assert [report[1] for report in reports] == [0, "CC-STORAGE", "CC-POISONED", "CC-POISONED", "CC-POISONED"]
     assert {report[2] for report in reports} == {33}
     assert entries(path) == [b"first"]  # cut back: the disk may not have what memory shows
+
+
+def test_interrupt_spends_the_handle(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted before it is durable, an entry is cut away, and the handle writes no more."""
+
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with open_file(path, write=True) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.append([b"never"])
+        assert path.stat().st_size == store.durable_size == 33
+        with pytest.raises(StorageError) as caught:
+            store.append([b"x"])
+        assert caught.value.code == "CC-POISONED"
+    assert entries(path) == [b"first"]
 
 
 def test_failed_cut_back_leaves_what_the_next_writer_handles(path: Path, strace: None) -> None:

@@ -60,6 +60,18 @@ def test_search_that_gives_up_says_so_in_one_fault() -> None:
     assert [(frame.fault, frame.end) for frame in frames] == [("CC-FRAME-LENGTH", len(data))]
 
 
+def test_fault_is_looked_at_twice() -> None:
+    """A frame that a writer replaces between two reads of it, as after cutting a torn end, is no damage."""
+    good = HEAD + encode_frame(b"new")
+    answers = [encode_frame(b"old")[:12]]  # the head of before, then the bytes of now
+
+    def read_at(offset: int, count: int) -> bytes:
+        return answers.pop() if answers else good[offset : offset + count]
+
+    frames = list(scan_frames(read_at, lambda: len(good), START))
+    assert [(frame.payload, frame.fault) for frame in frames] == [(b"new", None)]
+
+
 def test_memory_is_bounded_by_one_frame(tmp_path: Path) -> None:
     """A ledger much larger than the memory allowed is scanned from end to end."""
     path = tmp_path / "t.ledger"

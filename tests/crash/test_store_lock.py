@@ -172,7 +172,7 @@ def test_racing_writers_lose_nothing(path: Path, start: Callable[..., subprocess
     assert found == {16: b"first", **acknowledged} and len(acknowledged) == 120
 
 
-FORK = """
+FORK = r"""
 store = create_file(path, [b"first"])
 child = os.fork()
 if child == 0:
@@ -183,11 +183,12 @@ if child == 0:
             codes.append("done")
         except CharitychainError as error:
             codes.append(error.code)
-    store.close()
-    print(*codes, flush=True)
+    if sys.argv[2] == "close":
+        store.close()
+    os.write(1, f"{' '.join(codes)}\n".encode())  # one write: the parent prints into the same pipe
     sys.stdin.read()
     os._exit(0)
-print(child, flush=True)
+os.write(1, b"%d\n" % child)
 time.sleep(0.3)
 store.append([b"parent"])
 print("appended", flush=True)
@@ -195,10 +196,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_forked_child_has_no_handle_and_no_lock(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+@pytest.mark.parametrize("then", ["close", "leave"])
+def test_forked_child_has_no_handle_and_no_lock(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], then: str
+) -> None:
     """A forked child can neither write nor unlock, and does not keep the lock when its parent is dead."""
     path = tmp_path / "t.ledger"
-    parent = start(FORK, path)
+    parent = start(FORK, path, then)
     said = {line(parent), line(parent)}
     assert "CC-FORKED CC-FORKED CC-FORKED" in said
     with pytest.raises(LockedError):  # the child has closed its copy by now; the parent still holds it

@@ -16,9 +16,9 @@ from charitychain.keyfile import encode_key
 from charitychain.keyring import Keyring
 from charitychain.keys import PrivateKey
 from charitychain.ledger import Ledger
+from charitychain.sealing import first_block, party_record
 from charitychain.state.parties import possession_message
 from charitychain.store.file import create_file
-from charitychain.writer import first_block, party_record
 
 ORIGIN = "a.example"
 SEED = bytes(range(32))

@@ -3,7 +3,7 @@
 Keys come from seeds, the clock is fixed, the nonce is given; everything else is the library's own writing path, from
 journal entries to sealed blocks.
 
-- `Builder.writer` takes entries, as `charitychain.ledger.Writer` does;
+- `Builder.writer` takes entries, as `charitychain.writer.Writer` does;
 - `Builder.commit` seals a block and moves the clock on;
 - `Builder.data` are the bytes of the ledger file so far.
 
@@ -25,12 +25,13 @@ from charitychain.errors import KeyAccessError
 from charitychain.index import Head, Index
 from charitychain.keyring import HighWaterMark
 from charitychain.keys import PrivateKey
-from charitychain.ledger import SELF_ROLES, Writer
+from charitychain.ledger import SELF_ROLES
 from charitychain.replay import Replay, raise_fault
+from charitychain.sealing import Sealer, first_block, party_record
 from charitychain.state.parties import possession_message
 from charitychain.store.memory import MemoryStore
 from charitychain.verify import statement_reader
-from charitychain.writer import RecordWriter, first_block, party_record
+from charitychain.writer import Writer
 
 __all__ = ["START_TIME", "STEP", "Builder", "seeded_key"]
 
@@ -78,7 +79,7 @@ class Builder:
         self._folder = tempfile.TemporaryDirectory()
         self._marks: dict[bytes, HighWaterMark] = {}
         self._index = index
-        self.core = RecordWriter(
+        self.core = Sealer(
             self.store, index, self.genesis, replay.log, replay.head, block.header.time, self.key_of, self._mark_of,
             self.clock,
         )  # fmt: skip

@@ -86,7 +86,8 @@ def _gifts_in(b: Builder) -> None:
     )  # fmt: skip
     w.gifts(
         "rain", account="relief", ids=[str(n) for n in range(_RAIN)], amounts=["0.22"] * _RAIN,
-        donors=[f"{n + 7:032x}" for n in range(_RAIN)], seconds=["" if n % 3 else f"{n + 9:032x}" for n in range(_RAIN)],
+        donors=[f"{n + 7:032x}" for n in range(_RAIN)],
+        seconds=["" if n % 3 else f"{n + 9:032x}" for n in range(_RAIN)],
         date="2026-01-01", **_PLATFORM,
     )  # fmt: skip
 
@@ -97,9 +98,13 @@ def _money_moves(b: Builder) -> None:
     w.disbursement("B-named", source="edu", to="school-17", amount="4.00", gift="D-3")
     w.disbursement("B-tree", source="edu", to="clinic-fund", amount="30.00", gift="trees/4")
     w.disbursement("B-even", source="relief", to="clinic-fund", amount="57.19", evidence=["ef" * 32, "01" * 32])
-    w.expenditure("X-books", source="school-17", amount="90.01", payee="Toko Buku", purpose="books", category="programme")
+    w.expenditure(
+        "X-books", source="school-17", amount="90.01", payee="Toko Buku", purpose="books", category="programme"
+    )
     w.expenditure("X-chalk", source="school-17", amount="2.50", payee="Toko Buku", purpose="chalk", gift="D-3")
-    w.expenditure("X-salve", source="clinic-fund", amount="41.07", payee="Apotek", purpose="salve", evidence=["02" * 32])
+    w.expenditure(
+        "X-salve", source="clinic-fund", amount="41.07", payee="Apotek", purpose="salve", evidence=["02" * 32]
+    )
     w.expenditure("X-office", source="relief", amount="3.00", payee="Office", purpose="rent", category="administration")
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_every_kind_of_record_and_movement_is_there() -> None:
             found = statement.records()
             seen |= {type(record).__name__ for record in found}
             seen |= {f"cosigned by {len(statement.header.signers)}"}
-            seen |= {"run" for made, next_ in zip(statement.moves, statement.moves[1:], strict=False) if made and not next_}
+            seen |= {"run" for made, later in pairwise(statement.moves) if made and not later}
             for record in found:
                 match record:
                     case records.Gifts():
@@ -87,7 +88,8 @@ def test_every_kind_of_record_and_movement_is_there() -> None:
         "Reversal", "UnitRecord",
     }  # fmt: skip
     variants = {
-        "cosigned by 0", "cosigned by 1", "cosigned by 2", "run", "width 32", "width 48", "runs of gifts", "rule fifo", "rule pro-rata", "rule None",
+        "cosigned by 0", "cosigned by 1", "cosigned by 2", "run", "width 32", "width 48", "runs of gifts",
+        "rule fifo", "rule pro-rata", "rule None",
         "disbursement named", "disbursement by rule", "expenditure named", "expenditure by rule", "funded", "unfunded",
         "partial reversal", "whole reversal", "partial refund", "whole refund",
     }  # fmt: skip

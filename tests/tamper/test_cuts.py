@@ -41,7 +41,7 @@ def check_cut(data: bytes, ends: list[int], length: int) -> None:
 
 
 def test_every_length_of_a_tiny_ledger() -> None:
-    """Each cut says what it is: no ledger before the end of block 0, torn inside a frame, good with a notice between."""
+    """Each cut says what it is: no ledger before the end of block 0, torn inside a frame, else good with a notice."""
     data, ends = tiny(), boundaries(tiny())
     for length in range(len(data) + 1):
         check_cut(data, ends, length)

@@ -1,8 +1,8 @@
 """Every bit of a ledger matters: one that is flipped is found, in the block that it stands in.
 
-Each bit of a tiny ledger with every kind of record is flipped twice: as a failing disk does it, and as somebody does it who also
-repairs the two checksums of the frame. Of a larger ledger a sample is flipped. About 40,000 ledgers in all; the test is
-cut in slices for ``pytest -n``.
+Each bit of a tiny ledger with every kind of record is flipped twice: as a failing disk does it, and as somebody does
+it who also repairs the two checksums of the frame. Of a larger ledger a sample is flipped. About 45,000 ledgers in
+all; the test is cut in slices for ``pytest -n``.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def party(name: str, number: int = 0, roles: tuple[str, ...] = ("charity",), *, 
 
 def key_change(name: str, key: str, number: int, replaces: bytes | None = None) -> KeyChange:
     new = seeded_key(key, number)
-    return KeyChange(name, new.public_key, new.sign(possession_message(village().identity, name, new.public_key)), replaces)
+    proof = new.sign(possession_message(village().identity, name, new.public_key))
+    return KeyChange(name, new.public_key, proof, replaces)
 
 
 def gifts(*, previous: int | None, ids: list[int], amounts: list[int], series: str = "s") -> tuple[Gifts, bytes]:
@@ -93,7 +94,8 @@ BROKEN: list[tuple[str, str, list[Record], tuple[str, ...]]] = [
     ("total beyond 2^63", "CC-TOTAL", [Donation("N", EDU, ALL)], ("platform",)),
     # Ids of every kind share one space.
     ("donation twice", "CC-DUPLICATE-ID", [Donation("D-1", EDU, 1)], ("platform",)),
-    ("donation twice in one statement", "CC-DUPLICATE-ID", [Donation("N", EDU, 1), Donation("N", EDU, 1)], ("platform",)),
+    ("donation twice in one statement", "CC-DUPLICATE-ID", [Donation("N", EDU, 1), Donation("N", EDU, 1)],
+     ("platform",)),
     ("expenditure with the id of a donation", "CC-DUPLICATE-ID", [Expenditure("D-1", EDU, 1)], ("self",)),
     ("donation with the id of an account", "CC-DUPLICATE-ID", [Donation("edu", EDU, 1)], ("platform",)),
     ("donation with the id of a party", "CC-DUPLICATE-ID", [Donation("school", EDU, 1)], ("platform",)),
@@ -119,7 +121,8 @@ BROKEN: list[tuple[str, str, list[Record], tuple[str, ...]]] = [
     ("expenditure of another's account", "CC-AUTHOR", [Expenditure("N", BOOKS, 1)], ("self",)),
     ("disbursement of another's account", "CC-AUTHOR", [Disbursement("N", BOOKS, EDU, 1)], ("self",)),
     ("conversion without the target's owner", "CC-AUTHOR", [Conversion("N", YEN, 1, BOOKS, 1)], ("self",)),
-    ("conversion without the paying owner", "CC-AUTHOR", [Conversion("N", STEPS, 1, BOOKS, 1, RUN)], ("self", "school")),
+    ("conversion without the paying owner", "CC-AUTHOR", [Conversion("N", STEPS, 1, BOOKS, 1, RUN)],
+     ("self", "school")),
     ("refund from another's account", "CC-AUTHOR", [Refund("N", "D-1", BOOKS, 1)], ("self",)),
     ("reversal of another's expenditure", "CC-AUTHOR", [Reversal("N", "X-1", 1)], ("self",)),
     # Accounts and units.

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from charitychain.errors import CharitychainError, KeyAccessError, RefusedError
-from charitychain.ledger import Ledger, Writer
+from charitychain.ledger import Ledger
+from charitychain.writer import Writer
 
 BOOK: list[dict[str, Any]] = [
     {"record": "unit", "id": "RICE-KG", "decimals": 3, "title": "Rice"},
