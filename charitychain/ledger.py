@@ -32,6 +32,7 @@ from charitychain.chain.genesis import Genesis, check_origin
 from charitychain.codec import check_text
 from charitychain.errors import (
     KeyAccessError,
+    LockedError,
     NotFoundError,
     RefusedError,
     StorageError,
@@ -191,11 +192,11 @@ class Ledger:
             NotFoundError: there is no such gift.
             VerificationError: something that the answer rests on is damaged.
         """
-        return self._ask(lambda: trace_gift(self.reader(), gift, limit=limit))
+        return self._ask(lambda: trace_gift(self._open_reader(), gift, limit=limit))
 
     def sources(self, id: str, *, offset: int = 0, count: int = 20) -> Sources:
         """Say which gifts paid for an expenditure or another outflow: largest first, `count` of them from `offset`."""
-        return self._ask(lambda: find_sources(self.reader(), id, offset=offset, count=count))
+        return self._ask(lambda: find_sources(self._open_reader(), id, offset=offset, count=count))
 
     def balance(self, account: str) -> Money:
         """Return what an account holds.
@@ -210,10 +211,13 @@ class Ledger:
 
     def balances(self) -> dict[str, tuple[Money, dict[str, int]]]:
         """Return what every account holds, with the sums of its tape in minor units."""
-        return self._ask(lambda: balances(self.reader()))
+        return self._ask(lambda: balances(self._open_reader()))
 
     def reader(self) -> Reader:
         """Return checked look-ups at the ledger's present head."""
+        return self._ask(self._open_reader)
+
+    def _open_reader(self) -> Reader:
         if self._reader is not None and not self._grown(self._reader.head):
             return self._reader
         self._drop_reader()
@@ -233,15 +237,17 @@ class Ledger:
         """
         try:
             return question()
-        except (NotFoundError, UnreadableError, StorageError):
-            raise
         except Exception as error:
-            if isinstance(error, VerificationError) and error.code != "CC-INDEX":
+            if not _is_index_fault(error):
                 raise
-            self.notices.append(f"The index did not fit the ledger ({error}); it was made anew.")
-            self._drop_reader()
-            _remove_index(self.index_path)
+            self._distrust(error)
             return question()
+
+    def _distrust(self, error: Exception) -> None:
+        """Throw the index away; the next look-up makes it anew."""
+        self.notices.append(f"The index did not fit the ledger ({error}); it was made anew.")
+        self._drop_reader()
+        _remove_index(self.index_path)
 
     def _drop_reader(self) -> None:
         if self._reader is not None:
@@ -267,15 +273,21 @@ class Ledger:
             index.close()
             raise
 
-    def _open_index(self, store: Store) -> Index:
+    def _open_index(self, store: Store, *, to_write: bool = False) -> Index:
+        """Open the index, or make an empty one where it cannot be used.
+
+        Args:
+            to_write: What is sealed rests on its answers, so one that somebody else could have changed is made anew.
+        """
         fetch = statement_reader(store)
-        try:
-            index = Index(self.index_path, fetch)
-            if self._fits(index, store):
-                return index
-            index.close()
-        except IndexDamaged:
-            pass
+        if not to_write or _is_own(self.index_path):
+            try:
+                index = Index(self.index_path, fetch)
+                if self._fits(index, store):
+                    return index
+                index.close()
+            except IndexDamaged:
+                pass
         try:
             _remove_index(self.index_path)
             return Index(self.index_path, fetch)
@@ -335,26 +347,41 @@ class Ledger:
         with ExitStack() as stack:
             store = open_file(self.path, write=True)
             stack.callback(store.close)
-            index = self._open_index(store)
-            stack.callback(index.close)
-            marks = _Marks(self.keyring, self.genesis)
-            stack.callback(marks.close)
-            height, tail = self._tail(store, index)
-            first = marks.of(self._operator_key(index))
-            if tail is not None:
-                self._cut(store, tail, acknowledged=first.height > height)
-            head = self._bring_forward(index, store)
-            reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
-            self._operator = self.keyring.find(self._operator_key(index))
-            for mark in {first, marks.of(self._operator_key(index))}:  # it may have been replaced in what was replayed
-                self._check_mark(index, mark, head)
-            core = Sealer(
-                store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
-                self._private_key, None if dry else marks.of, self._clock,
-            )  # fmt: skip
-            stack.callback(core.close)
+            try:
+                core = self._sealer(stack.enter_context(ExitStack()), store, dry)
+            except Exception as error:
+                if not _is_index_fault(error):
+                    raise
+                stack.pop_all().close()
+                store = open_file(self.path, write=True)
+                stack.callback(store.close)
+                self._distrust(error)
+                core = self._sealer(stack, store, dry)
             yield Writer(core, self._make_key)
             core.commit()
+
+    def _sealer(self, stack: ExitStack, store: Store, dry: bool) -> Sealer:
+        """Make all ready for writing: index, torn tail, marks; what must be closed goes onto `stack`."""
+        index = self._open_index(store, to_write=True)
+        stack.callback(index.close)
+        marks = _Marks(self.keyring, self.genesis)
+        stack.callback(marks.close)
+        height, tail = self._tail(store, index)
+        first = marks.of(self._operator_key(index))
+        if tail is not None:
+            self._cut(store, tail, acknowledged=first.height > height)
+        head = self._bring_forward(index, store)
+        reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
+        operator = self._operator_key(index)
+        self._operator = self.keyring.find(operator)
+        for mark in {first, marks.of(operator)}:  # the key may have been replaced in what was replayed
+            self._check_mark(index, mark, head)
+        core = Sealer(
+            store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
+            self._private_key, None if dry else marks.of, self._clock,
+        )  # fmt: skip
+        stack.callback(core.close)
+        return core
 
     def _tail(self, store: Store, index: Index) -> tuple[int, Frame | None]:
         """Return the height of the last whole block, and the frame behind it that is not one, if there is one."""
@@ -484,6 +511,23 @@ def _always(passphrase: bytes) -> Passphrase:
 
 def _no_statement(offset: int, statement: int) -> Any:
     raise NotFoundError("CC-UNKNOWN-ID", "a new ledger has no statements yet")
+
+
+def _is_index_fault(error: Exception) -> bool:
+    """Say whether making the index anew may help: every error that is no answer, for a damaged index has many forms."""
+    if isinstance(error, VerificationError):
+        return error.code == "CC-INDEX"
+    answers = (NotFoundError, UnreadableError, StorageError, RefusedError, KeyAccessError, LockedError)
+    return not isinstance(error, answers)
+
+
+def _is_own(path: Path) -> bool:
+    """Say whether a file is this user's own and writable by nobody else, as key files must be."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _remove_index(path: Path) -> None:
