@@ -81,6 +81,7 @@ class Reader:
         self.store, self.index, self.genesis, self.head = store, index, genesis, head
         self.state = State.load(index, genesis.identity(), head.height + 1)
         self._blocks: dict[int, blocks.Block] = {}
+        self._signed: set[tuple[int, int]] = set()  # statements of those blocks whose records were checked
         self._nodes: dict[tuple[int, int, int], LogNode] = {}
         self._tops: dict[int, bytes] = {}
         self._units: set[str] = set()
@@ -128,6 +129,7 @@ class Reader:
                 )
             if len(self._blocks) >= 64:
                 self._blocks.clear()
+                self._signed.clear()
             self._blocks[height] = block
         return block
 
@@ -137,7 +139,9 @@ class Reader:
         if place.statement >= len(block.statements):
             raise self._unfit()
         statement = block.statements[place.statement]
-        statements.check_records_root(statement)
+        if place[:2] not in self._signed:
+            statements.check_records_root(statement)
+            self._signed.add(place[:2])
         return statement
 
     def check_author(self, place: Place) -> str:

@@ -92,12 +92,13 @@ class Span(NamedTuple):
     high: int
 
 
-_SPAN = struct.Struct(">32sQQQ")
+_SPANS = struct.Struct(">32sQQQ32sQQQ")
+_PREFIX = tuple(bytes((tag,)) for tag in range(256))
 
 
 def span_leaf(leaf_tag: int, content: bytes, amount: int, low: int, high: int) -> Span:
     """Return the leaf over `content`, whose amount and extent the content itself tells."""
-    return Span(sha256(bytes((leaf_tag,)) + content).digest(), amount, low, high)
+    return Span(sha256(_PREFIX[leaf_tag] + content).digest(), amount, low, high)
 
 
 def span_node(node_tag: int, left: Span, right: Span, shape: bytes = b"") -> Span:
@@ -108,7 +109,7 @@ def span_node(node_tag: int, left: Span, right: Span, shape: bytes = b"") -> Spa
     """
     if left.high >= right.low or left.sum + right.sum > MAX_INT:
         raise VerificationError("CC-SPAN", "neighbours in a sum tree must rise and their sum stay below 2^63")
-    data = bytes((node_tag,)) + shape + _SPAN.pack(*left) + _SPAN.pack(*right)
+    data = _PREFIX[node_tag] + shape + _SPANS.pack(*left, *right)
     return Span(sha256(data).digest(), left.sum + right.sum, left.low, right.high)
 
 
