@@ -29,7 +29,7 @@ from charitychain.state.movements import Movement
 from charitychain.sumlog import LogNode
 from charitychain.tape import Run
 
-__all__ = ["Head", "Index", "IndexDamaged"]
+__all__ = ["Head", "Index", "IndexBusy", "IndexDamaged"]
 
 _SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -56,6 +56,15 @@ _PENDING_IDS = 20_000
 
 class IndexDamaged(Exception):
     """The index is no database of this version or is damaged; make it anew."""
+
+
+class IndexBusy(IndexDamaged):
+    """Another process is writing the index."""
+
+
+def _trouble(error: sqlite3.Error) -> IndexDamaged:
+    busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return (IndexBusy if busy else IndexDamaged)(str(error))
 
 
 class Head(NamedTuple):
@@ -89,19 +98,21 @@ class Index:
         path: The file; ``":memory:"`` keeps it in memory, ``""`` in a temporary file that SQLite removes.
         fetch: Gives a statement of the ledger for (offset of its block, number of the statement).
         scratch: Durability does not matter: the database is thrown away in the end.
+        wait: Seconds to wait for another process that writes it.
 
     Raises:
         IndexDamaged: the file is no index of this version.
+        IndexBusy: another process is writing it.
     """
 
     def __init__(
-        self, path: Path | str, fetch: Callable[[int, int], SignedStatement], *, scratch: bool = False
+        self, path: Path | str, fetch: Callable[[int, int], SignedStatement], *, scratch: bool = False, wait: float = 5
     ) -> None:
         self._fetch = fetch
         self.pending: dict[tuple[int, int], SignedStatement] = {}
         self._ids: dict[str, IdAt] = {}
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=wait)
             self._db.execute("PRAGMA trusted_schema = OFF")
             self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             self._db.execute("PRAGMA temp_store = FILE")
@@ -117,7 +128,7 @@ class Index:
             elif version != _SCHEMA_VERSION:
                 raise IndexDamaged(f"index version {version}")
         except sqlite3.Error as error:
-            raise IndexDamaged(str(error)) from error
+            raise _trouble(error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -128,13 +139,13 @@ class Index:
         try:
             self._db.execute(sql, values)
         except sqlite3.Error as error:
-            raise IndexDamaged(str(error)) from error
+            raise _trouble(error) from error
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
         try:
             yield from self._db.execute(sql, values)
         except sqlite3.Error as error:
-            raise IndexDamaged(str(error)) from error
+            raise _trouble(error) from error
 
     def first(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
         try:
@@ -142,7 +153,7 @@ class Index:
         except (UnicodeEncodeError, OverflowError):
             return None  # asked for what no ledger can hold: a lone surrogate, a number of 2^63 or more
         except sqlite3.Error as error:
-            raise IndexDamaged(str(error)) from error
+            raise _trouble(error) from error
 
     def one(self, sql: str, values: tuple[Any, ...]) -> Any:
         row = self.first(sql, values)
@@ -219,7 +230,7 @@ class Index:
             try:
                 self._db.executemany("INSERT INTO ids VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             except sqlite3.Error as error:
-                raise IndexDamaged(str(error)) from error
+                raise _trouble(error) from error
 
     def put_id(self, row: IdAt) -> None:
         self._ids[row.id] = row

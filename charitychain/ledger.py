@@ -27,7 +27,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from charitychain.chain.blocks import peek_header
 from charitychain.chain.genesis import Genesis, check_origin
 from charitychain.codec import check_text
 from charitychain.errors import (
@@ -35,24 +34,23 @@ from charitychain.errors import (
     LockedError,
     NotFoundError,
     RefusedError,
-    StorageError,
-    UnreadableError,
     VerificationError,
 )
 from charitychain.heads import Heads
-from charitychain.index import Head, Index, IndexDamaged
+from charitychain.index import Head, Index, IndexBusy
 from charitychain.keyring import HighWaterMark, KeyEntry, Keyring
 from charitychain.keys import PrivateKey
-from charitychain.reading import Reader, read_block, read_genesis
-from charitychain.replay import Replay, header_frontier, raise_fault
+from charitychain.reading import Reader, read_genesis
+from charitychain.replay import header_frontier
 from charitychain.sealing import Sealer, first_block, party_record
+from charitychain.sidecar import Sidecar, is_index_fault
 from charitychain.state.flow import PIECE_LIMIT
 from charitychain.state.parties import possession_message
 from charitychain.state.rules import State
 from charitychain.store.file import create_file, open_file
 from charitychain.store.protocol import Frame, Store
 from charitychain.trace import Money, Sources, Trace, balances, find_sources, trace_gift
-from charitychain.verify import Progress, Report, statement_reader, verify
+from charitychain.verify import Progress, Report, verify
 from charitychain.writer import Writer
 
 __all__ = ["Ledger"]
@@ -75,7 +73,7 @@ class Ledger:
         self.genesis = read_genesis(store)
         self.identity = self.genesis.identity()
         self.notices: list[str] = []
-        self.progress: Progress | None = None
+        self._sidecar = Sidecar(path.with_name(path.name + ".index"), self.genesis, self.notices)
         self._reader: Reader | None = None
         self._loaded: dict[bytes, PrivateKey] = {}
         self._operator: KeyEntry | None = None
@@ -173,6 +171,15 @@ class Ledger:
     ) -> None:
         self.close()
 
+    @property
+    def progress(self) -> Progress | None:
+        """Called with (bytes done, bytes in all) while an index is made; nothing by default."""
+        return self._sidecar.progress
+
+    @progress.setter
+    def progress(self, progress: Progress | None) -> None:
+        self._sidecar.progress = progress
+
     # ------------------------------------------------------------------------------------------- questions
 
     @property
@@ -221,7 +228,7 @@ class Ledger:
         if self._reader is not None and not self._grown(self._reader.head):
             return self._reader
         self._drop_reader()
-        index, head = self._current_index()
+        index, head = self._sidecar.current(self._store)
         try:
             self._reader = Reader(self._store, index, self.genesis, head)
         except BaseException:
@@ -238,7 +245,7 @@ class Ledger:
         try:
             return question()
         except Exception as error:
-            if not _is_index_fault(error):
+            if not is_index_fault(error):
                 raise
             self._distrust(error)
             return question()
@@ -247,87 +254,21 @@ class Ledger:
         """Throw the index away; the next look-up makes it anew."""
         self.notices.append(f"The index did not fit the ledger ({error}); it was made anew.")
         self._drop_reader()
-        _remove_index(self.index_path)
+        self._sidecar.remove()
 
     def _drop_reader(self) -> None:
         if self._reader is not None:
             self._reader.index.close()
             self._reader = None
 
-    # ------------------------------------------------------------------------------------------ the index
-
     @property
     def index_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".index")
+        """Where the index rests; it may be deleted at any time."""
+        return self._sidecar.path
 
     def _grown(self, head: Head) -> bool:
         frame = next(iter(self._store.scan(head.end)), None) if self._store.size() > head.end else None
         return frame is not None and frame.fault != "CC-TORN"
-
-    def _current_index(self) -> tuple[Index, Head]:
-        """Open the index, bringing it up to the ledger's head, or making it anew."""
-        index = self._open_index(self._store)
-        try:
-            return index, self._bring_forward(index, self._store)
-        except BaseException:
-            index.close()
-            raise
-
-    def _open_index(self, store: Store, *, to_write: bool = False) -> Index:
-        """Open the index, or make an empty one where it cannot be used.
-
-        Args:
-            to_write: What is sealed rests on its answers, so one that somebody else could have changed is made anew.
-        """
-        fetch = statement_reader(store)
-        if not to_write or _is_own(self.index_path):
-            try:
-                index = Index(self.index_path, fetch)
-                if self._fits(index, store):
-                    return index
-                index.close()
-            except IndexDamaged:
-                pass
-        try:
-            _remove_index(self.index_path)
-            return Index(self.index_path, fetch)
-        except (IndexDamaged, StorageError):  # nowhere to write: a read-only medium, for example
-            return Index("", fetch, scratch=True)
-
-    def _fits(self, index: Index, store: Store) -> bool:
-        """Say whether the ledger still has the block that the index ends at; a damaged one is met when it is read."""
-        head = index.head()
-        if head is None:
-            return True
-        frame = store.read(index.block_offset(head.height)) if head.end <= store.size() else None
-        if frame is None or frame.end != head.end:
-            return False
-        header = peek_header(frame.payload or b"")
-        return frame.fault is not None or (header is not None and header.hash() == head.hash)
-
-    def _bring_forward(self, index: Index, store: Store) -> Head:
-        """Replay into the index what the ledger has beyond it."""
-        head = index.head()
-        if head is not None and store.size() <= head.end:
-            return head
-        index.begin()
-        try:
-            replay = Replay(index, raise_fault)
-            if head is not None:
-                last = read_block(store, index.block_offset(head.height), head.height)
-                replay = Replay.resume(index, self.genesis, last, head, raise_fault)
-            for frame in store.scan(head.end if head is not None else None):
-                if frame.fault == "CC-TORN":
-                    self.notices.append(f"The file ends inside a block at byte {frame.offset}: a write was cut off.")
-                    break
-                replay.feed(frame)
-                if self.progress is not None:
-                    self.progress(frame.end, store.size())
-        except BaseException:
-            index.rollback()
-            raise
-        index.commit(replay.head)
-        return replay.head
 
     # -------------------------------------------------------------------------------------------- writing
 
@@ -349,8 +290,12 @@ class Ledger:
             stack.callback(store.close)
             try:
                 core = self._sealer(stack.enter_context(ExitStack()), store, dry)
+            except IndexBusy as error:
+                raise LockedError(
+                    "CC-LOCKED", f"another process is making the index {self.index_path}; try again when it is done"
+                ) from error
             except Exception as error:
-                if not _is_index_fault(error):
+                if not is_index_fault(error):
                     raise
                 stack.pop_all().close()
                 store = open_file(self.path, write=True)
@@ -362,7 +307,7 @@ class Ledger:
 
     def _sealer(self, stack: ExitStack, store: Store, dry: bool) -> Sealer:
         """Make all ready for writing: index, torn tail, marks; what must be closed goes onto `stack`."""
-        index = self._open_index(store, to_write=True)
+        index = self._sidecar.open(store, to_write=True)
         stack.callback(index.close)
         marks = _Marks(self.keyring, self.genesis)
         stack.callback(marks.close)
@@ -370,7 +315,7 @@ class Ledger:
         first = marks.of(self._operator_key(index))
         if tail is not None:
             self._cut(store, tail, acknowledged=first.height > height)
-        head = self._bring_forward(index, store)
+        head = self._sidecar.bring_forward(index, store)
         reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
         operator = self._operator_key(index)
         self._operator = self.keyring.find(operator)
@@ -511,28 +456,3 @@ def _always(passphrase: bytes) -> Passphrase:
 
 def _no_statement(offset: int, statement: int) -> Any:
     raise NotFoundError("CC-UNKNOWN-ID", "a new ledger has no statements yet")
-
-
-def _is_index_fault(error: Exception) -> bool:
-    """Say whether making the index anew may help: every error that is no answer, for a damaged index has many forms."""
-    if isinstance(error, VerificationError):
-        return error.code == "CC-INDEX"
-    answers = (NotFoundError, UnreadableError, StorageError, RefusedError, KeyAccessError, LockedError)
-    return not isinstance(error, answers)
-
-
-def _is_own(path: Path) -> bool:
-    """Say whether a file is this user's own and writable by nobody else, as key files must be."""
-    try:
-        found = path.stat()
-    except OSError:
-        return False
-    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
-
-
-def _remove_index(path: Path) -> None:
-    for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
-        try:
-            name.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError("CC-INDEX", f"the index {name} cannot be removed: {error.strerror}") from error

@@ -12,7 +12,7 @@ So an answer holds relative to one checkpoint. That the *rules* held up to there
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from charitychain import keys, merkle, records
 from charitychain.chain import blocks, statements
@@ -28,7 +28,7 @@ from charitychain.store.protocol import Store
 from charitychain.sumlog import LogNode, check_log_path
 from charitychain.units import BUILT_IN, Unit
 
-__all__ = ["Reader", "read_block", "read_genesis"]
+__all__ = ["Reader", "read_block", "read_genesis", "statement_reader"]
 
 
 def read_block(store: Store, offset: int, height: int) -> blocks.Block:
@@ -49,6 +49,25 @@ def read_block(store: Store, offset: int, height: int) -> blocks.Block:
         return blocks.decode_block(frame.payload)
     except CharitychainError as error:
         raise VerificationError(error.code, f"block {height} (byte {offset}): {error.message}", block=height) from error
+
+
+def statement_reader(store: Store) -> Callable[[int, int], statements.SignedStatement]:
+    """Return a look-up of statements by (offset of the block, number), which keeps the last block decoded."""
+    last: dict[int, blocks.Block] = {}
+
+    def read(offset: int, statement: int) -> statements.SignedStatement:
+        block = last.get(offset)
+        if block is None:
+            frame = store.read(offset)
+            if frame.payload is None or frame.fault is not None:
+                code = frame.fault or "CC-FRAME"
+                raise VerificationError(code, f"byte {offset}: the block that stands here is damaged", offset=offset)
+            block = blocks.decode_block(frame.payload)
+            last.clear()
+            last[offset] = block
+        return block.statements[statement]
+
+    return read
 
 
 def read_genesis(store: Store) -> Genesis:

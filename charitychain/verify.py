@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from charitychain import merkle, note
-from charitychain.chain import blocks
-from charitychain.chain.statements import SignedStatement
 from charitychain.errors import CharitychainError, StorageError, UnreadableError, VerificationError
 from charitychain.heads import Head, Heads
 from charitychain.index import Index
+from charitychain.reading import statement_reader
 from charitychain.replay import Fault, Replay, header_frontier
 from charitychain.state.movements import Kind
 from charitychain.store.protocol import Store
 from charitychain.units import format_amount
 
-__all__ = ["Report", "UnitTotals", "statement_reader", "verify"]
+__all__ = ["Report", "UnitTotals", "verify"]
 
 Progress = Callable[[int, int], None]
 
@@ -103,25 +102,6 @@ class Report:
             "warnings": self.warnings,
             "notices": self.notices,
         }
-
-
-def statement_reader(store: Store) -> Callable[[int, int], SignedStatement]:
-    """Return a look-up of statements by (offset of the block, number), which keeps the last block decoded."""
-    last: dict[int, blocks.Block] = {}
-
-    def read(offset: int, statement: int) -> SignedStatement:
-        block = last.get(offset)
-        if block is None:
-            frame = store.read(offset)
-            if frame.payload is None or frame.fault is not None:
-                code = frame.fault or "CC-FRAME"
-                raise VerificationError(code, f"byte {offset}: the block that stands here is damaged", offset=offset)
-            block = blocks.decode_block(frame.payload)
-            last.clear()
-            last[offset] = block
-        return block.statements[statement]
-
-    return read
 
 
 def verify(

@@ -56,8 +56,8 @@ POOLS: dict[str, str] = {
 TRACED_GIFT = "G-331"
 """2,000,000 into `beri` in 2017: spent in full, on 12 grants of `beri` and, over three disbursements, 4 of `fli`."""
 TRACED_CHAIN = "G-177"
-"""15,000 into `ea-giving-group` in 2016. Under fifo all of it goes on to `beri` and ends in `SOURCES_OF`. Under pro-rata
-a part of it goes through `beri` and then `fli` or `sff` to grants of theirs: two disbursements and a final use."""
+"""15,000 into `ea-giving-group` in 2016. Under fifo all of it goes on to `beri` and ends in `SOURCES_OF`. Under
+pro-rata a part of it goes through `beri` and then `fli` or `sff` to their grants: two disbursements and a final use."""
 SOURCES_OF = "X-301"
 """300,000 of `beri` to the Center for Applied Rationality: paid by six gifts, which came by three roads."""
 
@@ -113,7 +113,7 @@ def journal(rows: Iterable[Mapping[str, str]], rule: str = "fifo") -> tuple[list
         rule: What every account declares: ``fifo`` or ``pro-rata``. The records are otherwise the same.
 
     Returns:
-        The 11 accounts followed by the money, and one sentence for each row that is not recorded (``… not recorded: …``),
+        The 11 accounts followed by the money, and one sentence for each row not recorded (``… not recorded: …``),
         for each that is recorded with less or more than it says (``… recorded, but …``), and for each `U-` record.
     """
     lines: list[dict[str, Any]] = [

@@ -26,11 +26,11 @@ from charitychain.index import Head, Index
 from charitychain.keyring import HighWaterMark
 from charitychain.keys import PrivateKey
 from charitychain.ledger import SELF_ROLES
+from charitychain.reading import statement_reader
 from charitychain.replay import Replay, raise_fault
 from charitychain.sealing import Sealer, first_block, party_record
 from charitychain.state.parties import possession_message
 from charitychain.store.memory import MemoryStore
-from charitychain.verify import statement_reader
 from charitychain.writer import Writer
 
 __all__ = ["START_TIME", "STEP", "Builder", "seeded_key"]

@@ -24,10 +24,10 @@ from charitychain.chain.statements import SignedStatement
 from charitychain.errors import CharitychainError
 from charitychain.index import Index
 from charitychain.keys import PrivateKey
+from charitychain.reading import statement_reader
 from charitychain.state.rules import State
 from charitychain.store.frames import HEAD, START, encode_frame
 from charitychain.store.memory import MemoryStore
-from charitychain.verify import statement_reader
 
 __all__ = [
     "boundaries", "change_block", "change_statement", "header_changed", "put_together", "repair", "reseal", "sign",
