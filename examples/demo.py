@@ -34,8 +34,8 @@ def main() -> int:
         undisclosed = sum(1 for line in lines if line.get("source") == "undisclosed")
         _say(
             f"{sum(1 for _ in book.read_rows())} rows became {len(lines)} records; {undisclosed} of them are income"
-            " that the source does not disclose,\nentered openly just where a pool would pay more than is known to have come"
-            f" in. {len(report)} oddities are reported, such as:"
+            " that the source\ndoes not disclose, entered openly just where a pool would pay more than is known to have come in."
+            f" {len(report)} oddities\nare reported, such as:"
         )
         for text in report[:4]:
             print(f"  {text}")
