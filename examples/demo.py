@@ -32,10 +32,11 @@ def main() -> int:
         (folder / "pools.jsonl").write_text(journal, encoding="utf-8")
         _say("A real book: gifts into eleven pooled funds and their grants, 2010 to 2023 (CC0; people as pseudonyms).")
         undisclosed = sum(1 for line in lines if line.get("source") == "undisclosed")
+        rows = sum(1 for _ in book.read_rows())
         _say(
-            f"{sum(1 for _ in book.read_rows())} rows became {len(lines)} records; {undisclosed} of them are income"
-            " that the source\ndoes not disclose, entered openly just where a pool would pay more than is known to have come in."
-            f" {len(report)} oddities\nare reported, such as:"
+            f"{rows} rows became {len(lines)} records; {undisclosed} of them are income that the source does not\n"
+            "disclose, entered openly just where a pool would pay more than is known to have come in.\n"
+            f"{len(report)} oddities are reported, such as:"
         )
         for text in report[:4]:
             print(f"  {text}")
