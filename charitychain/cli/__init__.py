@@ -69,9 +69,9 @@ class _Lazy(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], _COMMANDS, 1)
-            if near:
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
+            if not near or "Did you mean" in error.message:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", error.ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -115,8 +115,7 @@ def _run(args: list[str] | None) -> int:
     except click.UsageError as error:
         from charitychain.cli.output import safe
 
-        error.message = safe(error.message)
-        error.show()
+        click.UsageError(safe(error.format_message()), error.ctx).show()
         return 2
     except click.FileError as error:
         _say(f"Error: {error.format_message()}")
