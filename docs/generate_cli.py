@@ -59,7 +59,8 @@ def _section(names: tuple[str, ...], command: click.Command) -> str:
     lines = [f"## {' '.join(names)}", "", f"    {' '.join(usage.split())}", ""]
     text = " ".join((command.help or "").split())
     lines += [*re.split(r"(?<=[.:]) (?=[A-Z-])", text), ""]
-    shown = [p for p in command.get_params(context) if p.name != "help"]  # every command has --help
+    # Every command has --help; arguments stand in the usage line, and releases of click differ in listing them.
+    shown = [p for p in command.get_params(context) if isinstance(p, click.Option) and "--help" not in p.opts]
     rows = [record for p in shown if (record := p.get_help_record(context)) is not None]
     lines += ["| option | meaning |", "| --- | --- |"] if rows else []
     lines += [f"| `{_cell(option)}` | {_cell(meaning)} |" for option, meaning in rows]

@@ -106,16 +106,18 @@ def _run(args: list[str] | None) -> int:
     try:
         if args is None and "_CHARITYCHAIN_COMPLETE" in os.environ:
             cli.main(prog_name="charitychain")
-        outcome: Any = cli.main(args, prog_name="charitychain", standalone_mode=False)
+        # Not `cli.main`: it turns a closed pipe into exit code 1, which here means "checked and bad".
+        with cli.make_context("charitychain", sys.argv[1:] if args is None else list(args)) as context:
+            outcome: Any = cli.invoke(context)
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as error:  # --help and --version end this way
+        return error.exit_code
     except CharitychainError as error:
         _say(f"Error: {error.message} [{error.code}]")
         return error.exit_code
     except click.UsageError as error:
-        from charitychain.cli.output import safe
-
-        click.UsageError(safe(error.format_message()), error.ctx).show()
+        _usage(error)
         return 2
     except click.FileError as error:
         _say(f"Error: {error.format_message()}")
@@ -129,8 +131,6 @@ def _run(args: list[str] | None) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # click has caught it first
-            return _nobody_reads()
         return error.code if isinstance(error.code, int) else 0
     except OSError as error:
         _drop_stdout()
@@ -141,6 +141,16 @@ def _run(args: list[str] | None) -> int:
         return 70
     except Exception as error:
         return _bug(error)
+
+
+def _usage(error: click.UsageError) -> None:
+    from charitychain.cli.output import safe
+
+    text = error.format_message()
+    if error.ctx is not None and text == error.ctx.get_help():  # a group that was called without a command
+        click.echo(text, err=True)
+    else:
+        click.UsageError(safe(text), error.ctx).show()
 
 
 def _nobody_reads() -> int:

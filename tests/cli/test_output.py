@@ -131,3 +131,12 @@ def test_every_command_has_help(standing: Cli) -> None:
         assert f"Usage: charitychain {name}" in standing.ok(name, "--help")
     assert "_CHARITYCHAIN_COMPLETE" in standing.ok("completion", "bash")
     assert "charitychain 0." in standing.ok("--version")
+
+
+def test_no_command_shows_the_help(standing: Cli) -> None:
+    """Called without a command, the help is shown as it is, and the usage was wrong."""
+    for command in ((), ("key",)):
+        shown = standing.run(*command)
+        assert shown.returncode == 2
+        assert shown.stderr.startswith("Usage: charitychain")
+        assert "Commands:\n" in shown.stderr
