@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from charitychain import columns, keys, records
+from charitychain import columns, records
 from charitychain.codec import MAX_INT
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.state.accounts import AccountState
@@ -427,10 +427,3 @@ def _by_value(amount: object) -> object:
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
-
-
-def possession_proof(state: State, party: str, key: keys.PrivateKey) -> str:
-    """Return in hex the proof that the holder of `key` has it, for one party of this ledger."""
-    from charitychain.state.parties import possession_message
-
-    return key.sign(possession_message(state.identity, party, key.public_key)).hex()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from charitychain import keys, merkle, records
+from charitychain import merkle, records
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
 from charitychain.errors import CharitychainError, UnreadableError, VerificationError
@@ -234,8 +234,3 @@ class Reader:
                 raise self._unfit()
             self._units.add(unit.code)
         return unit
-
-    def key_of(self, party: str) -> bytes | None:
-        """Return the key id that acts for a party at the head."""
-        key = self.state.party(party).key_at(self.head.height + 1)
-        return keys.key_id(key) if key else None

@@ -211,10 +211,6 @@ class Standing:
             (self._party_tree.size, self._party_tree.root()),
         )
 
-    def prove_account(self, number: int) -> tuple[bytes, ...]:
-        """Return the path from an account's summary to the accounts root of the last closed block."""
-        return self._account_tree.prove(number)
-
     def _add_account(self, account: AccountState) -> None:
         self.accounts.append(account)
         self._account_numbers[account.id] = account.number
