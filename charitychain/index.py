@@ -167,6 +167,11 @@ class Index:
         """Open a transaction; readers go on seeing what was committed."""
         self.run("BEGIN IMMEDIATE")
 
+    def snapshot(self) -> Head | None:
+        """Answer from now on as of this moment, whatever another process commits; return the last block covered."""
+        self.run("BEGIN")
+        return self.head()
+
     def commit(self, head: Head | None = None) -> None:
         """Commit, tied to the last block that the rows cover."""
         self._flush()

@@ -31,7 +31,7 @@ from charitychain.store.protocol import Store
 
 __all__ = ["Sidecar", "is_index_fault"]
 
-_READER_WAITS, _WRITER_WAITS = 2, 120
+_READER_WAITS, _WRITER_WAITS = 0.1, 120
 """Seconds to wait for another process that is writing the index."""
 
 
@@ -50,14 +50,17 @@ class Sidecar:
             index = Index("", statement_reader(store), scratch=True)
         try:
             try:
-                return index, self.bring_forward(index, store)
+                self.bring_forward(index, store)
             except IndexBusy:
-                head = index.head()
-                if head is not None:
-                    return index, head
-                index.close()  # somebody is making it: this answer gets one of its own
-                index = Index("", statement_reader(store), scratch=True)
-                return index, self.bring_forward(index, store)
+                if index.head() is None:  # somebody is making it: this answer gets one of its own
+                    index.close()
+                    index = Index("", statement_reader(store), scratch=True)
+                    self.bring_forward(index, store)
+            # A writer may commit between two look-ups; a snapshot keeps them of one moment.
+            head = index.snapshot()
+            if head is None:
+                raise IndexDamaged("it is empty")
+            return index, head
         except BaseException:
             index.close()
             raise
@@ -111,6 +114,10 @@ class Sidecar:
             return head
         index.begin()
         try:
+            head = index.head()  # again: another process may have brought it forward while this one waited
+            if head is not None and store.size() <= head.end:
+                index.rollback()
+                return head
             replay = Replay(index, raise_fault)
             if head is not None:
                 last = read_block(store, index.block_offset(head.height), head.height)
