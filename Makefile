@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types bench help clean
+.PHONY: demo test lint types bench campaign help clean
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3.12 test` overrides.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -36,6 +36,10 @@ types: $(READY)  ## mypy, strict
 
 bench: $(READY)  ## measure speed on this machine
 	$(BIN)/python -m tests.bench
+
+campaign: $(READY)  ## long runs of the model and of killed writers (about ten minutes)
+	CHARITYCHAIN_HISTORIES=6000 $(BIN)/python -m pytest -n $(PROCESSES) tests/unit/test_against_model.py -k thousands
+	CHARITYCHAIN_KILLS=1500 $(BIN)/python -m pytest tests/crash/test_writer_kill.py -k random_kills
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

@@ -44,7 +44,11 @@ def main() -> int:
         run("init", LEDGER, "--origin", "pools.example/2023", "--no-passphrase")
         run("import", "pools.jsonl")
         run("verify")
-        _say("Where did one disclosed gift go? By the declared rule it passes through three pools to their grants:")
+        _say(
+            "Where did one disclosed gift go? The rule declared for these pools is pro-rata: each gift takes an even share\n"
+            "in whatever its pool pays. So it passes through three pools to their grants. (Under first in, first out none\n"
+            "of this book's disclosed gifts goes through more than two.)"
+        )
         run("trace", book.TRACED_CHAIN)
         _say("And backwards: whose gifts paid for this grant?")
         run("sources", book.SOURCES_OF, "--limit", "8")
