@@ -46,8 +46,8 @@ def main() -> int:
         run("verify")
         _say(
             "Where did one disclosed gift go? The rule declared for these pools is pro-rata: each gift takes an even\n"
-            "share in whatever its pool pays. So it passes through three pools to their grants. (Under first in, first\n"
-            "out none of this book's disclosed gifts goes through more than two.)"
+            "share in whatever its pool pays. So it passes through three pools to their grants. (Under first in,\n"
+            "first out none of this book's disclosed gifts goes through more than two.)"
         )
         run("trace", book.TRACED_CHAIN)
         _say("And backwards: whose gifts paid for this grant?")
