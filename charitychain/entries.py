@@ -100,6 +100,8 @@ def check_form(entry: Entry) -> str:
     for name, value in entry.items():
         if value is None:
             raise MalformedError("CC-ENTRY", f"field {name!r} is null; leave it out instead", field=name)
+        if isinstance(value, bool):  # which Python would take for a number
+            raise MalformedError("CC-ENTRY", f"field {name!r} is true or false, which no field can be", field=name)
     return kind
 
 
@@ -186,7 +188,8 @@ def _unit(f: _Fields) -> Built:
 
 def _party(f: _Fields) -> Built:
     roles = f.entry["roles"]
-    if not isinstance(roles, list | tuple) or not set(roles) <= set(records.ROLES) or len(set(roles)) != len(roles):
+    known = isinstance(roles, list | tuple) and all(isinstance(r, str) and r in records.ROLES for r in roles)
+    if not known or len(set(roles)) != len(roles):
         raise MalformedError("CC-ENTRY", f"roles must be a list out of {', '.join(records.ROLES)}", field="roles")
     key, proof = f.hex("key", 33), f.hex("proof", 64)
     if key is None or proof is None:

@@ -131,7 +131,7 @@ class Heads:
         Raises:
             StorageError: ``CC-STATE``: it was remembered, but cannot be read.
         """
-        place = self._pin_path(path)
+        place = self.pin_path(path)
         found = _read(place)
         return None if found is None else _bytes_32(place, found, "identity")
 
@@ -143,7 +143,7 @@ class Heads:
         """
         if len(identity) != 32:
             raise ValueError(f"an identity has 32 bytes, not {len(identity)}")
-        place = self._pin_path(path)
+        place = self.pin_path(path)
         with self._locked(place.parent):
             _write(place, path=os.fspath(path.resolve()), identity=identity.hex())
 
@@ -152,7 +152,8 @@ class Heads:
             raise ValueError(f"an identity has 32 bytes, not {len(identity)}")
         return self.directory / "heads" / f"{identity.hex()}.json"
 
-    def _pin_path(self, path: Path) -> Path:
+    def pin_path(self, path: Path) -> Path:
+        """Return the file that pins the identity of the ledger at `path`; removing it forgets the pin."""
         name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
         return self.directory / "pins" / f"{name}.json"
 

@@ -34,6 +34,7 @@ from charitychain.errors import (
     LockedError,
     NotFoundError,
     RefusedError,
+    StorageError,
     VerificationError,
 )
 from charitychain.heads import Heads
@@ -108,6 +109,8 @@ class Ledger:
         check_origin(origin)
         if path.exists():
             raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=str(path))
+        if not path.parent.is_dir():  # told before a key file is made that nobody would need
+            raise StorageError("CC-STORAGE", f"there is no folder {path.parent} for the ledger", path=str(path))
         if name is not None:
             check_text(name, what="name")  # before a key file is made
         keyring = _keyring(keys)
@@ -281,7 +284,7 @@ class Ledger:
 
         Raises:
             LockedError: another writer holds the ledger.
-            KeyAccessError: the operator's key is not at hand.
+            KeyAccessError: at `Writer.commit`: the operator's key is not at hand.
             VerificationError: ``CC-FORK``: the operator's key has sealed another history than this file holds.
             RefusedError: ``CC-OLDER``: its key has sealed more blocks than this file holds.
         """
@@ -302,7 +305,7 @@ class Ledger:
                 stack.callback(store.close)
                 self._distrust(error)
                 core = self._sealer(stack, store, dry)
-            yield Writer(core, self._make_key)
+            yield Writer(core, self._loose_key if dry else self._make_key)
             core.commit()
 
     def _sealer(self, stack: ExitStack, store: Store, dry: bool) -> Sealer:
@@ -312,15 +315,18 @@ class Ledger:
         marks = _Marks(self.keyring, self.genesis)
         stack.callback(marks.close)
         height, tail = self._tail(store, index)
-        first = marks.of(self._operator_key(index))
+        first = marks.find(self._operator_key(index))
         if tail is not None:
-            self._cut(store, tail, acknowledged=first.height > height)
-        head = self._sidecar.bring_forward(index, store)
+            self._check_tail(tail, height, marks.of(self._operator_key(index)))
+            if not dry:
+                self._cut(store, tail)
+        head = self._sidecar.bring_forward(index, store, upto=tail.offset if tail is not None else None)
         reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
         operator = self._operator_key(index)
         self._operator = self.keyring.find(operator)
-        for mark in {first, marks.of(operator)}:  # the key may have been replaced in what was replayed
-            self._check_mark(index, mark, head)
+        for mark in {first, marks.find(operator)}:  # the key may have been replaced in what was replayed
+            if mark is not None:  # without the operator's key nothing can be sealed, but all can be checked
+                self._check_mark(index, mark, head, advance=not dry)
         core = Sealer(
             store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
             self._private_key, None if dry else marks.of, self._clock,
@@ -342,14 +348,19 @@ class Ledger:
                 bad = frame
         return height, bad
 
-    def _cut(self, store: Store, tail: Frame, *, acknowledged: bool) -> None:
-        """Cut off a tail, keeping its bytes.
+    def _check_tail(self, tail: Frame, height: int, mark: HighWaterMark) -> None:
+        """Check that what stands behind block `height` was never acknowledged, so that it may be cut off.
 
-        Torn bytes were never acknowledged. Nor was a last block that is damaged and that the mark does not know
-        (after a power cut unsynced bytes are often zeros); one that the mark knows is damage, and is never cut.
+        A write that was cut off leaves a torn end, and a power cut often zeros in the last block. But a block that the
+        mark knows was sealed and acknowledged: its end was cut off later, or it was damaged, and it is never cut.
         """
-        if tail.fault != "CC-TORN" and acknowledged:
-            raise _damaged(tail)
+        if mark.height <= height:
+            return
+        if tail.fault == "CC-TORN":
+            raise _older(mark.height, height)
+        raise _damaged(tail)
+
+    def _cut(self, store: Store, tail: Frame) -> None:
         kept = store.cut(tail.offset)
         self.notices.append(
             f"A write was cut off at byte {tail.offset}; what follows was never acknowledged and is kept in {kept}."
@@ -361,23 +372,17 @@ class Ledger:
             return self.genesis.key
         return State.load(index, self.identity, head.height + 1).operator_key()
 
-    def _check_mark(self, index: Index, mark: HighWaterMark, head: Head) -> None:
+    def _check_mark(self, index: Index, mark: HighWaterMark, head: Head, *, advance: bool) -> None:
         """Check the ledger against what the operator's key has sealed, and bring the mark forward."""
         if mark.height > head.height:
-            raise RefusedError(
-                "CC-OLDER",
-                f"the operator's key has sealed block {mark.height}, but this file ends at block {head.height}: it is"
-                " an older copy. Writing here would make two histories; bring back the newer file",
-                expected=mark.height,
-                found=head.height,
-            )
+            raise _older(mark.height, head.height)
         if mark.height >= 0 and index.block_hash(mark.height) != mark.block_hash:
             raise VerificationError(
                 "CC-FORK",
                 f"the operator's key has sealed another block {mark.height} than this file holds: two histories",
                 block=mark.height,
             )
-        if mark.height < head.height:
+        if advance and mark.height < head.height:
             # Sealed and durable, but the mark was not written yet (or the key came without its mark).
             mark.advance(head.height, head.hash)
 
@@ -392,6 +397,12 @@ class Ledger:
                     key=public.hex(),
                 )
             key = self._loaded[public] = self.keyring.load(entry, self._passphrase)
+        return key
+
+    def _loose_key(self, party: str) -> PrivateKey:
+        """Make a key that no file keeps: a dry run leaves nothing behind."""
+        key = PrivateKey.generate()
+        self._loaded[key.public_key] = key
         return key
 
     def _make_key(self, party: str) -> PrivateKey:
@@ -415,26 +426,43 @@ class _Marks:
         self._keyring, self._genesis = keyring, genesis
         self._open: dict[bytes, HighWaterMark] = {}
 
+    def find(self, public: bytes) -> HighWaterMark | None:
+        """Return the mark of an operator key, or nothing where the key is not at hand."""
+        if public not in self._open:
+            entry = self._keyring.find(public)
+            if entry is None:
+                return None
+            self._open[public] = HighWaterMark.open(entry.path.with_suffix(".mark"), self._genesis.identity())
+        return self._open[public]
+
     def of(self, public: bytes) -> HighWaterMark:
         """Return the mark of an operator key.
 
         Raises:
             KeyAccessError: ``CC-KEY-MISSING``: the key is not at hand.
         """
-        if public not in self._open:
-            entry = self._keyring.find(public)
-            if entry is None:
-                raise KeyAccessError(
-                    "CC-KEY-MISSING",
-                    f"the operator's key of {self._genesis.origin} is not in {self._keyring.directory}; only its holder"
-                    " can write",
-                )
-            self._open[public] = HighWaterMark.open(entry.path.with_suffix(".mark"), self._genesis.identity())
-        return self._open[public]
+        found = self.find(public)
+        if found is None:
+            raise KeyAccessError(
+                "CC-KEY-MISSING",
+                f"the operator's key of {self._genesis.origin} is not in {self._keyring.directory}; only its holder"
+                " can write",
+            )
+        return found
 
     def close(self) -> None:
         for mark in self._open.values():
             mark.close()
+
+
+def _older(sealed: int, height: int) -> RefusedError:
+    return RefusedError(
+        "CC-OLDER",
+        f"the operator's key has sealed block {sealed}, but this file ends at block {height}: it is an older copy, or"
+        " its end was cut off. Writing here would make two histories; bring back the newer file",
+        expected=sealed,
+        found=height,
+    )
 
 
 def _damaged(frame: Frame) -> VerificationError:

@@ -82,7 +82,8 @@ class Replay:
         self.time = 0
         self.seal = b""
         self.end = 0
-        self.counts = {"statements": 0, "records": 0, "gifts": 0}
+        self.last_readable = (-1, b"")
+        self.counts = {"blocks": 0, "statements": 0, "records": 0, "gifts": 0}
         self._log_before = self.log.copy()
         self._log_known = True
         self._unknown_since: int | None = None
@@ -232,9 +233,12 @@ class Replay:
                 self.index.put_block_hash(self.height - 1, header.previous)
         elif header.previous != self.last_hash:
             before = "the identity of this ledger" if self.height == 0 else f"the hash of block {self.height - 1}"
+            why = "a block was changed, dropped or taken from elsewhere"
+            if self._was_damaged:
+                why = "that block is damaged, as said above"
             self._fault(
                 "CC-LINK",
-                f"previous hash is not {before}; a block was changed, dropped or taken from elsewhere",
+                f"previous hash is not {before}: {why}",
                 expected=self.last_hash.hex(),
                 found=header.previous.hex(),
             )
@@ -283,6 +287,8 @@ class Replay:
             self._damaged = True
             self._error(error, part=block.seal)
         self.seal = block.seal
+        self.last_readable = (self.height, self.last_hash)
+        self.counts["blocks"] += 1
 
     # --------------------------------------------------------------------------------------- a statement
 

@@ -103,8 +103,11 @@ class Sidecar:
         header = peek_header(frame.payload or b"")
         return frame.fault is not None or (header is not None and header.hash() == head.hash)
 
-    def bring_forward(self, index: Index, store: Store) -> Head:
+    def bring_forward(self, index: Index, store: Store, *, upto: int | None = None) -> Head:
         """Replay into the index what the ledger has beyond it, and return the block that it then ends at.
+
+        Args:
+            upto: Offset of a frame to stop at, though it stands in the ledger.
 
         Raises:
             VerificationError: what it has to replay is damaged or breaks a rule.
@@ -123,6 +126,8 @@ class Sidecar:
                 last = read_block(store, index.block_offset(head.height), head.height)
                 replay = Replay.resume(index, self._genesis, last, head, raise_fault)
             for frame in store.scan(head.end if head is not None else None):
+                if frame.offset == upto:
+                    break
                 if frame.fault == "CC-TORN":
                     self._notices.append(f"The file ends inside a block at byte {frame.offset}: a write was cut off.")
                     break

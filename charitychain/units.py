@@ -39,10 +39,8 @@ __all__ = [
     "CURRENCIES",
     "MAX_DECIMALS",
     "Unit",
-    "check_unit_code",
     "format_amount",
     "parse_amount",
-    "same_amount",
 ]
 
 AMOUNT_MAX = 2**63 - 1
@@ -150,31 +148,6 @@ def format_amount(amount: int, unit: Unit) -> str:
     if unit.decimals == 0:
         return digits
     return f"{digits[: -unit.decimals]}.{digits[-unit.decimals :]}"
-
-
-def same_amount(a: str, b: str) -> bool:
-    """Tell whether two amounts as text have the same value, whatever the unit: ``"12.5"`` and ``"12.50"`` do.
-
-    Raises:
-        MalformedError: ``CC-AMOUNT``: one of them is no plain decimal.
-    """
-    whole_a, _, fraction_a = _split(a)
-    whole_b, _, fraction_b = _split(b)
-    return whole_a == whole_b and fraction_a.rstrip("0") == fraction_b.rstrip("0")
-
-
-def check_unit_code(text: str) -> None:
-    """Check that `text` may be the code of a unit: 1 to 32 of ``A-Z 0-9 -``, a letter first.
-
-    Raises:
-        MalformedError: ``CC-UNIT``.
-    """
-    if not isinstance(text, str) or _CODE.fullmatch(text) is None:
-        raise MalformedError(
-            "CC-UNIT",
-            f"unit code {_shown(text)} must be 1 to 32 of the characters A-Z, 0-9 and '-', with a letter first",
-            found=_shown(text),
-        )
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -137,8 +137,9 @@ def verify(
         _fill(report, replay, store)
         if torn is not None:
             report.warnings.append(
-                f"The file ends inside a block at byte {torn}: a write was cut off. Nothing that was acknowledged is"
-                " lost; the next write cuts these bytes off and keeps them beside the ledger."
+                f"The file ends inside a block at byte {torn}: a write was cut off, or the file was. After a crash"
+                " nothing that was acknowledged is lost, and the next write cuts these bytes off and keeps them beside"
+                " the ledger; it refuses to where the operator's key has sealed that block."
             )
         if checkpoint is not None:
             _check_checkpoint(report, replay, index, checkpoint)
@@ -165,9 +166,9 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
     state = replay.state
     assert state is not None and replay.genesis is not None
     report.origin, report.identity = replay.genesis.origin, replay.identity
-    report.height, report.block_hash = replay.height - 1, replay.last_hash
+    report.height, report.block_hash = replay.last_readable
     report.checkpoint = replay.seal.decode("utf-8", "replace")
-    report.size, report.counts = store.size(), {"blocks": replay.height, **replay.counts}
+    report.size, report.counts = store.size(), {**replay.counts}
     report.counts["accounts"], report.counts["parties"] = len(state.accounts), len(state.parties)
     for unit in sorted({account.unit for account in state.accounts}):
         total = {kind: state.totals.get((unit, kind), 0) for kind in Kind}
@@ -237,11 +238,12 @@ def _compare(report: Report, index: Index, heads: Heads | None, path: Path | Non
     except StorageError as error:
         report.warnings.append(str(error))
         return
-    if pinned is not None and pinned != report.identity:
+    if path is not None and pinned is not None and pinned != report.identity:
         report.faults.append(
             Fault(
                 "CC-IDENTITY",
-                "another ledger stood at this path before; if this is right, remove the pin or use another path",
+                "another ledger stood at this path before; if this is right, use another path, or remove"
+                f" {heads.pin_path(path)}",
                 expected=pinned.hex(),
                 found=report.identity.hex(),
             )

@@ -15,7 +15,7 @@ from charitychain.errors import MalformedError, NotFoundError
 from charitychain.ledger import Ledger
 from charitychain.records import Gifts
 from charitychain.state.lookup import columns_at, find_gift
-from charitychain.trace import day
+from charitychain.trace import Trace, day
 
 
 @click.command()
@@ -29,9 +29,9 @@ def trace(donation_id: tuple[str, ...], everything: bool, ledger: str | None, fo
     A gift of a series is named SERIES/NUMBER. An unknown id is told on stderr, the others are answered; exit code 4.
     """
     format_ = "json" if as_json else format_
-    missing = 0
+    missing = answered = 0
     with opened(ledger) as found:
-        for number, gift in enumerate(donation_id):
+        for gift in donation_id:
             try:
                 _check_asked(gift)
                 answer = found.trace(gift)
@@ -42,9 +42,10 @@ def trace(donation_id: tuple[str, ...], everything: bool, ledger: str | None, fo
             if format_ in ("json", "jsonl"):
                 output.write_json(answer.to_dict(), line=format_ == "jsonl" or len(donation_id) > 1)
             elif format_ == "csv":
-                _trace_rows(answer, number == 0)
+                _trace_rows(answer, answered == 0)
             else:
                 output.echo("\n".join(trace_tree(answer, limit=None if everything else 12)))
+            answered += 1
     return 4 if missing else 0
 
 
@@ -57,16 +58,18 @@ def _check_asked(id_: str) -> None:
         raise NotFoundError("CC-UNKNOWN-ID", f"{id_!r} is no id: {error}", id=id_) from error
 
 
-def _trace_rows(answer: Any, header: bool) -> None:
-    columns = ("donation", "what", "id", "account", "amount", "unit", "payee", "purpose", "path")
-    rows: list[tuple[Any, ...]] = [
-        (answer.donation, "use", u.id, u.account, u.money, u.money.code, u.payee, u.purpose, " ".join(u.path))
-        for u in answer.uses
-    ]
-    rows += [(answer.donation, "held", "", h.account, h.money, h.money.code, "", "", "") for h in answer.held]
-    rows += [(answer.donation, "converted", c.id, "", c.money, c.money.code, "", "", "") for c in answer.converted]
-    rows += [(answer.donation, "refunded", r.id, "", r.money, r.money.code, "", "", "") for r in answer.refunds]
-    output.show_rows("csv", columns, rows, header=header)
+def _trace_rows(answer: Trace, header: bool) -> None:
+    columns = (
+        "donation", "what", "id", "account", "amount", "unit", "payee", "purpose", "path", "gives", "gives_unit",
+        "refunded_to",
+    )  # fmt: skip
+    rows = [{"what": "use", **use.to_dict(), "path": " ".join(use.path)} for use in answer.uses]
+    rows += [{"what": "held", **held.to_dict()} for held in answer.held]
+    rows += [{"what": "converted", **conversion.to_dict()} for conversion in answer.converted]
+    rows += [{"what": "refunded", **refund.to_dict(), "refunded_to": refund.donation} for refund in answer.refunds]
+    rows += [{"what": "remainder", **rest.to_dict()} for rest in answer.remainder]
+    shown = [{**row, "donation": answer.donation} for row in rows]
+    output.show_rows("csv", columns, [[row.get(name) for name in columns] for row in shown], header=header)
 
 
 @click.command()

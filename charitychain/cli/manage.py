@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -12,10 +14,39 @@ from charitychain.chain.genesis import check_origin
 from charitychain.cli import output
 from charitychain.cli.session import formatted, ledger_path, new_passphrase, on_ledger, opened, with_keys
 from charitychain.errors import CharitychainError, MalformedError, RefusedError, UnreadableError
+from charitychain.heads import Heads, state_directory
 from charitychain.keyring import Keyring
 from charitychain.keys import key_id
+from charitychain.ledger import Ledger
 from charitychain.records import ROLES, RULES
 from charitychain.units import BUILT_IN
+from charitychain.writer import Writer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def changing(command: F) -> F:
+    """Add the options of a command that changes what a ledger is made of."""
+    dry = click.option("--dry-run", is_flag=True, help="Check everything, record nothing.")
+    return dry(on_ledger(with_keys(formatted(command))))
+
+
+def _change(
+    kind: str, id_: str, verb: str, options: dict[str, Any], act: Callable[[Writer], bool], note: str = ""
+) -> None:
+    """Record one change in a block of its own, and say so."""
+    dry, as_json = options.pop("dry_run"), options.pop("as_json")
+    format_ = "json" if as_json else options.pop("format_")
+    with opened(options.pop("ledger"), **options) as found:
+        with found.writer(dry=dry) as writer:
+            new = act(writer)
+            head = writer.commit()
+        facts = {"record": kind, "id": id_, "height": head.height, "recorded": new and not dry}
+        if dry and new:
+            done = f"would be {verb}"
+        else:
+            done = f"{verb} in block {head.height}{note}" if new else "was there already"
+        output.show_facts(format_, facts, f"{kind} {output.safe(id_)} {done}")
 
 
 @click.command()
@@ -24,13 +55,11 @@ from charitychain.units import BUILT_IN
 @click.option("--name", metavar="TEXT", help="A title for the first party.")
 @click.option("--no-passphrase", is_flag=True, help="Leave the key file plain, readable by you alone.")
 @with_keys
-def init(ledger: str | None, origin: str, name: str | None, no_passphrase: bool, **options: Any) -> None:
+@formatted
+def init(
+    ledger: str | None, origin: str, name: str | None, no_passphrase: bool, format_: str, as_json: bool, **options: Any
+) -> None:
     """Make a ledger, its key file, and a first party `self` that may do everything but audit and witness."""
-    import os
-
-    from charitychain.heads import Heads, state_directory
-    from charitychain.ledger import Ledger
-
     path = ledger_path(ledger)
     check_origin(origin)
     if path.exists():
@@ -43,10 +72,12 @@ def init(ledger: str | None, origin: str, name: str | None, no_passphrase: bool,
         except (CharitychainError, OSError) as error:
             output.say(f"Note: the ledger's identity could not be remembered here: {error}")
         entry = made.keyring.find(made.genesis.key)
-        output.echo(f"ledger    {output.safe(str(path))}")
-        output.echo(f"origin    {output.safe(origin)}")
-        output.echo(f"identity  {made.identity.hex()}")
-        output.echo(f"key       {output.safe(str(entry.path)) if entry else ''}")
+        facts = {
+            "ledger": str(path), "origin": origin, "identity": made.identity.hex(),
+            "key": str(entry.path) if entry else "",
+        }  # fmt: skip
+        lines = [f"{name:<8}  {output.safe(value)}" for name, value in facts.items()]
+        output.show_facts("json" if as_json else format_, facts, "\n".join(lines))
         output.say("Keep a copy of the key file, and give the identity to whoever will check this ledger.")
 
 
@@ -90,15 +121,14 @@ def key_request(party: str, no_passphrase: bool, ledger: str | None, **options: 
 
 @key.command("rotate")
 @click.argument("party", default="self")
-@on_ledger
-@with_keys
-def key_rotate(party: str, ledger: str | None, **options: Any) -> None:
+@changing
+def key_rotate(party: str, **options: Any) -> None:
     """Replace PARTY's key by a new one, signed by the old; it acts from the next block on."""
-    with opened(ledger, **options) as found, found.writer() as writer:
-        writer.rotate_key(party)
-        head = writer.commit()
-        new = writer.core.state.party(party).keys[-1].key
-        output.echo(f"key {key_id(new).hex()[:16]}… of {output.safe(party)} acts from block {head.height + 1} on")
+
+    def act(writer: Writer) -> bool:
+        return writer.rotate_key(party)
+
+    _change("key", party, "replaced", options, act, "; the new one acts from the next block on")
 
 
 # --------------------------------------------------------------------------------------------------- parties
@@ -114,21 +144,20 @@ def party() -> None:
 @click.option("--role", "roles", type=click.Choice([r for r in ROLES if r != "operator"]), multiple=True, required=True)
 @click.option("--title", help="The party's name for people.")
 @click.option("--request", metavar="FILE", help="The request that the party made with `key request`; - is stdin.")
-@on_ledger
-@with_keys
+@changing
 def party_add(
-    id_: str | None, roles: tuple[str, ...], title: str | None, request: str | None, ledger: str | None, **options: Any
+    id_: str | None, roles: tuple[str, ...], title: str | None, request: str | None, **options: Any
 ) -> None:
     """Admit party ID: with its own request, or with a new key in your own folder of keys."""
     told = _read_request(request) if request else {}
     name = id_ or told.get("id")
     if not name or (told and told["id"] != name):
         raise click.UsageError("Name the party, or give its --request; where both are given they must agree.")
-    with opened(ledger, **options) as found, found.writer() as writer:
-        new = writer.party(name, roles=list(roles), key=told.get("key"), proof=told.get("proof"), title=title)
-        head = writer.commit()
-        verb = f"admitted in block {head.height}; its key acts from the next block on" if new else "was there already"
-        output.echo(f"party {output.safe(name)} {verb}")
+
+    def act(writer: Writer) -> bool:
+        return writer.party(name, roles=list(roles), key=told.get("key"), proof=told.get("proof"), title=title)
+
+    _change("party", name, "admitted", options, act, "; its key acts from the next block on")
 
 
 def _read_request(path: str) -> dict[str, str]:
@@ -174,18 +203,18 @@ def account() -> None:
 @click.option("--rule", type=click.Choice(RULES), help="How money leaves: fifo (default) or pro-rata; fixed for ever.")
 @click.option("--owner", metavar="PARTY", help="Who owns it; else the first party.")
 @click.option("--tag", "tags", metavar="NAME=TEXT", multiple=True)
-@on_ledger
-@with_keys
-def account_open(id_: str, tags: tuple[str, ...], ledger: str | None, **options: Any) -> None:
+@changing
+def account_open(id_: str, tags: tuple[str, ...], **options: Any) -> None:
     """Open account ID, a fund or a project."""
     pairs = dict(tag.partition("=")[::2] for tag in tags)
     if len(pairs) != len(tags) or not all(pairs.values()):
         raise click.UsageError("A tag is NAME=TEXT, and each NAME comes once.")
     fields = {name: options.pop(name) for name in ("unit", "title", "rule", "owner")}
-    with opened(ledger, **options) as found, found.writer() as writer:
-        new = writer.account(id_, tags=pairs or None, **fields)
-        head = writer.commit()
-        output.echo(f"account {output.safe(id_)} " + (f"opened in block {head.height}" if new else "was there already"))
+
+    def act(writer: Writer) -> bool:
+        return writer.account(id_, tags=pairs or None, **fields)
+
+    _change("account", id_, "opened", options, act)
 
 
 @account.command("list")
@@ -215,14 +244,14 @@ def unit() -> None:
 @click.argument("id_", metavar="ID")
 @click.option("--decimals", type=click.IntRange(0, 12), required=True)
 @click.option("--title", help="The unit's name for people.")
-@on_ledger
-@with_keys
-def unit_add(id_: str, decimals: int, title: str | None, ledger: str | None, **options: Any) -> None:
+@changing
+def unit_add(id_: str, decimals: int, title: str | None, **options: Any) -> None:
     """Declare commodity ID, such as RICE-KG."""
-    with opened(ledger, **options) as found, found.writer() as writer:
-        new = writer.unit(id_, decimals=decimals, title=title)
-        head = writer.commit()
-        output.echo(f"unit {output.safe(id_)} " + (f"declared in block {head.height}" if new else "was there already"))
+
+    def act(writer: Writer) -> bool:
+        return writer.unit(id_, decimals=decimals, title=title)
+
+    _change("unit", id_, "declared", options, act)
 
 
 @unit.command("list")

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Meter", "echo", "safe", "say", "show_rows", "style", "write_json"]
+__all__ = ["Meter", "echo", "safe", "say", "show_facts", "show_rows", "style", "write_json"]
 
 FORMATS = ("table", "json", "jsonl", "csv")
 # C0 and C1 controls, DEL, line and paragraph separators, bidi controls, zero-width and tag characters, surrogates.
@@ -94,6 +94,16 @@ def show_rows(
         click.echo(out.getvalue(), nl=False)
     else:
         _table(columns, [[safe("" if v is None else str(v)) for v in row] for row in rows], right)
+
+
+def show_facts(format_: str, facts: dict[str, Any], sentence: str) -> None:
+    """Print what was done: a sentence (made `safe` by the caller) for people, the facts in every other format."""
+    if format_ == "table":
+        echo(sentence)
+    elif format_ == "csv":
+        show_rows("csv", tuple(facts), [tuple(facts.values())])
+    else:
+        write_json(facts, line=format_ == "jsonl")
 
 
 def _cell(value: Any) -> str:

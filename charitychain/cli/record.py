@@ -60,13 +60,9 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
                 id=made,
             ) from error
         done = {**entry, "height": head.height, "recorded": new and not dry}
-        if format_ == "table":
-            verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
-            output.echo(f"{kind} {output.safe(made)} {verb}" + (f" in block {head.height}" if new and not dry else ""))
-        elif format_ == "csv":
-            output.show_rows("csv", tuple(done), [tuple(done.values())])
-        else:
-            output.write_json(done, line=format_ == "jsonl")
+        verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
+        where = f" in block {head.height}" if new and not dry else ""
+        output.show_facts(format_, done, f"{kind} {output.safe(made)} {verb}{where}")
 
 
 def _as_recorded(writer: Writer, id_: str) -> dict[str, Any]:

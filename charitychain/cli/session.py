@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from charitychain.cli.output import FORMATS, Meter, say
+from charitychain.errors import CharitychainError
+from charitychain.heads import Heads, state_directory
 from charitychain.keyring import KeyEntry, Keyring, passphrase_source
 from charitychain.ledger import Ledger
 
@@ -81,7 +83,17 @@ def passphrases(options: dict[str, Any], *, confirm: bool = False) -> Callable[[
 
 def new_passphrase(options: dict[str, Any], keyring: Keyring, name: str) -> bytes:
     """Return a passphrase for a key file that is about to be made."""
-    return passphrases(options, confirm=True)(KeyEntry(keyring.directory / f"{name}.key", name, b""))
+    return passphrases(options, confirm=True)(KeyEntry(keyring.directory / f"the new key of {name}", name, b""))
+
+
+def _warn_of_another(found: Ledger) -> None:
+    """Say on stderr where another ledger is known at this path; `verify` calls it a fault."""
+    try:
+        pinned = Heads(state_directory(os.environ)).pinned(found.path)
+    except CharitychainError:
+        return
+    if pinned is not None and pinned != found.identity:
+        say(f"Warning: another ledger stood at {found.path} before; `charitychain verify` says more. [CC-IDENTITY]")
 
 
 @contextmanager
@@ -92,6 +104,7 @@ def opened(ledger: str | None, **options: Any) -> Iterator[Ledger]:
         meter = Meter("Making the index")
         found.progress = meter
         try:
+            _warn_of_another(found)
             yield found
         finally:
             meter.close()

@@ -23,7 +23,7 @@ from charitychain.interop.journal import Imported
 from charitychain.ledger import Ledger
 from charitychain.records import Gifts
 from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import columns_at
+from charitychain.state.lookup import Batch, columns_at
 from charitychain.units import Unit, parse_amount
 from charitychain.writer import Writer
 
@@ -71,7 +71,7 @@ def import_gifts(
         core = writer.core
         target = core.state.account_named(account)
         unit = core.state.unit_of(target)
-        wide = _check_all(writer, source, series, unit, target, progress)
+        wide = _check_all(writer, source, series, unit, target, origin, author, progress)
         source.seek(0)
         batch: list[Row] = []
         added = known = blocks = 0
@@ -125,6 +125,8 @@ def _check_all(
     series: str,
     unit: Unit,
     account: AccountState,
+    source_word: str | None,
+    author: str | None,
     progress: Callable[[int], None] | None,
 ) -> bool:
     """Check every row before anything is recorded; return whether the table has second parties."""
@@ -154,6 +156,8 @@ def _check_all(
             batch = lookup.find_batch(series, row.id)
             known = columns.iterate_gifts(columns_at(lookup, batch.place), batch.width) if batch else iter(())
             known_upto = batch.last if batch else row.id
+            if batch is not None:
+                _check_batch(writer, batch, source_word, author, row.line)
             gift = next(known, None)
         while gift is not None and gift.id < row.id:
             gift = next(known, None)
@@ -168,6 +172,21 @@ def _check_all(
         if progress is not None and row.line % 10_000 == 0:
             progress(source.tell())
     return wide
+
+
+def _check_batch(writer: Writer, batch: Batch, source_word: str | None, author: str | None, line: int) -> None:
+    """Refuse a table that says another source or author than the batch was signed with."""
+    record, signer = writer.core.signed(batch.place)
+    assert isinstance(record, Gifts)
+    default = writer.core.state.parties[writer.core.state.accounts[record.account].owner].id
+    for what, told, signed in (("source", source_word, record.source), ("author", author or default, signer)):
+        if told != signed:
+            raise RefusedError(
+                "CC-DUPLICATE-ID",
+                f"line {line}: gifts of series {record.series!r} are recorded already, with the {what} {signed!r}, not"
+                f" {told!r}",
+                line=line,
+            )
 
 
 def _rows(source: IO[bytes], unit: Unit) -> Iterator[Row]:

@@ -48,7 +48,8 @@ def parse_line(data: bytes, number: int) -> dict[str, Any]:
         if len(data) > MAX_LINE:
             raise ValueError(f"it is longer than {MAX_LINE} bytes")
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float
+            data.decode("utf-8"), object_pairs_hook=_object, parse_int=_whole, parse_float=_no_float,
+            parse_constant=_no_float,
         )
         if not isinstance(value, dict):
             raise ValueError("it must be a JSON object")
@@ -66,12 +67,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _whole(text: str) -> int:
+    if len(text) > 20:
+        raise ValueError(f"the number {text:.20}… is too large")
+    return int(text)
+
+
 def _no_float(text: str) -> NoReturn:
     raise ValueError(f"the number {text:.40} is no whole number; amounts are written as text")
 
 
 def _lines(source: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     for number, data in enumerate(iter(lambda: source.readline(MAX_LINE + 2), b""), 1):
+        if number == 1:
+            data = data.removeprefix(b"\xef\xbb\xbf")  # editors on some systems write a byte order mark
         if data.strip():
             yield number, data
 
@@ -150,7 +159,8 @@ def _enter(
 
 
 def export_journal(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    """Yield every record as a journal entry, in ledger order; the first party, which every ledger has, is left out.
+    """Yield every record as a journal entry, in ledger order; the first party, which every ledger has, is left out
+    with its keys.
 
     Raises:
         VerificationError: a block is damaged.
@@ -162,8 +172,8 @@ def export_journal(ledger: Ledger) -> Iterator[dict[str, Any]]:
             gift_columns = iter(statement.columns)
             for record in statement.records():
                 column = next(gift_columns, None) if isinstance(record, records.Gifts) else None
-                if isinstance(record, records.Party) and record.id == "self":
-                    continue
+                if "self" in (getattr(record, "party", None), getattr(record, "id", None)):
+                    continue  # every ledger's own: its first party and that party's keys
                 entry = describe(reader.state, record, author, column)
                 entry.pop("proof", None)  # it binds this ledger, and is made anew for another
                 yield entry

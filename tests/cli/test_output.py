@@ -140,3 +140,34 @@ def test_no_command_shows_the_help(standing: Cli) -> None:
         assert shown.returncode == 2
         assert shown.stderr.startswith("Usage: charitychain")
         assert "Commands:\n" in shown.stderr
+
+
+def test_an_unknown_id_first_does_not_take_the_header(standing: Cli) -> None:
+    """The first answer brings the header of the CSV, whichever was asked first."""
+    shown = standing.run("trace", "nope", "D-1", "--format", "csv")
+    assert shown.returncode == 4
+    assert shown.stdout.startswith("donation,what,id,")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_bug(standing: Cli, closed: str) -> None:
+    """A command whose output nobody wants ends with its own code."""
+    command = f'"{sys.executable}" -m charitychain verify "{standing.ledger}" {closed}'
+    done = subprocess.run(["sh", "-c", command], cwd=standing.work, env=standing.env, check=False)
+    assert done.returncode == 0
+
+
+def test_lifecycle_commands_have_formats_and_dry_runs(village: Cli) -> None:
+    """Each says in JSON what it did, and in a dry run leaves ledger and keys as they were."""
+    before = {path: path.read_bytes() for path in (village.ledger, *village.keys.iterdir())}
+    for command in (
+        ["unit", "add", "RICE", "--decimals", "3"],
+        ["account", "open", "n", "--unit", "CNY"],
+        ["party", "add", "p", "--role", "charity"],
+        ["key", "rotate"],
+    ):
+        dry = json.loads(village.ok(*command, "--dry-run", "--json"))
+        assert dry["recorded"] is False
+        assert {path: path.read_bytes() for path in (village.ledger, *village.keys.iterdir())} == before
+    done = json.loads(village.ok("unit", "add", "RICE", "--decimals", "3", "--json"))
+    assert (done["record"], done["id"], done["recorded"]) == ("unit", "RICE", True)
