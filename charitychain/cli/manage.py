@@ -46,7 +46,8 @@ def _change(
             done = f"would be {verb}"
         else:
             done = f"{verb} in block {head.height}{note}" if new else "was there already"
-        output.show_facts(format_, facts, f"{kind} {output.safe(id_)} {done}")
+        what = "key of" if kind == "key" else kind
+        output.show_facts(format_, facts, f"{what} {output.safe(id_)} {done}")
 
 
 @click.command()

@@ -38,6 +38,7 @@ def test_another_ledger_at_a_known_path_is_1_until_init_pins_anew(village: Cli) 
     first = village.ledger.read_bytes()
     village.ledger.write_bytes((village.work / "w.ledger").read_bytes())
     assert "CC-IDENTITY" in village.run("verify", "v.ledger").stdout
+    assert "another ledger stood" in village.run("status", "-l", "v.ledger").stderr
     village.fails(1, "verify", "v.ledger")
     village.ledger.write_bytes(first)
     village.ok("verify", "v.ledger")
