@@ -118,7 +118,7 @@ class Ledger:
         genesis = Genesis(origin, secrets.token_bytes(32), key.public_key)
         identity = genesis.identity()
         proof = key.sign(possession_message(identity, "self", key.public_key))
-        party = party_record(identity, "self", SELF_ROLES, key.public_key, proof, name)
+        party = party_record("self", SELF_ROLES, key.public_key, proof, name)
         scratch = Index(":memory:", _no_statement, scratch=True)
         try:
             block, data = first_block(genesis, party, key, scratch, clock)
@@ -315,14 +315,15 @@ class Ledger:
         marks = _Marks(self.keyring, self.genesis)
         stack.callback(marks.close)
         height, tail = self._tail(store, index)
-        first = marks.find(self._operator_key(index))
+        key = self._operator_key(index)
+        first = marks.find(key)
         if tail is not None:
-            self._check_tail(tail, height, marks.of(self._operator_key(index)))
+            self._check_tail(tail, height, marks.of(key))
             if not dry:
                 self._cut(store, tail)
         head = self._sidecar.bring_forward(index, store, upto=tail.offset if tail is not None else None)
         reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
-        operator = self._operator_key(index)
+        operator = reader.state.operator_key()
         self._operator = self.keyring.find(operator)
         for mark in {first, marks.find(operator)}:  # the key may have been replaced in what was replayed
             if mark is not None:  # without the operator's key nothing can be sealed, but all can be checked
@@ -363,7 +364,7 @@ class Ledger:
     def _cut(self, store: Store, tail: Frame) -> None:
         kept = store.cut(tail.offset)
         self.notices.append(
-            f"A write was cut off at byte {tail.offset}; what follows was never acknowledged and is kept in {kept}."
+            f"A write was cut off at byte {tail.offset}; the bytes after it are kept in {kept}."
         )
 
     def _operator_key(self, index: Index) -> bytes:

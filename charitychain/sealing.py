@@ -16,8 +16,6 @@ from __future__ import annotations
 import time as _time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Any
 
 from charitychain import merkle, records
 from charitychain.chain import blocks, statements
@@ -31,7 +29,7 @@ from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.store.protocol import Store
 
-__all__ = ["Sealer", "first_block"]
+__all__ = ["Sealer", "first_block", "party_record", "write_block"]
 
 _RECORDS_IN_STATEMENT = 1000
 _EXPIRY = 1000
@@ -61,12 +59,9 @@ class Sealer:
         clock: Callable[[], float] = _time.time,
     ) -> None:
         self._store, self._index, self._genesis, self._log = store, index, genesis, log
-        self._head, self._time, self._key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
+        self._head, self._time, self.key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
         self._dry = mark_of is None
         self.identity = genesis.identity()
-        self._begin()
-
-    def _begin(self) -> None:
         self._index.begin()
         self.state = State.load(self._index, self.identity, self._head.height + 1)
         self._start_block()
@@ -101,7 +96,7 @@ class Sealer:
             self._close_statement()
         if not self._records:
             for key in signers:
-                self._key_of(key)  # a missing key is told before anything is recorded
+                self.key_of(key)  # a missing key is told before anything is recorded
             self.state.begin_statement(map(key_id, signers))
             self._signers = signers
         try:
@@ -135,7 +130,7 @@ class Sealer:
         statement = statements.make_statement(
             self._records,
             self._columns,
-            [self._key_of(key) for key in self._signers],
+            [self.key_of(key) for key in self._signers],
             self.identity,
             sequence=author.sequence,
             previous=author.previous,
@@ -205,7 +200,7 @@ class Sealer:
     def _seal(self, header: blocks.BlockHeader) -> tuple[list[tuple[int, int, bytes]], int]:
         log = self._log.copy()
         nodes = log.append(header.hash())
-        key = self._key_of(self.state.operator_key())
+        key = self.key_of(self.state.operator_key())
         seal = blocks.make_seal(self._genesis.origin, log.size, log.root(), key)
         block = blocks.Block(header, None, tuple(self._statements), seal)
         # Each operator key has its own mark: after a rotation it is the new key that must never seal twice.
@@ -214,22 +209,9 @@ class Sealer:
         self._log = log
         return nodes, offset
 
-    def abort(self) -> None:
-        """Forget everything since the last commit."""
-        self._index.rollback()
-        self._begin()
-
     def close(self) -> None:
         """End writing; what was not committed is forgotten."""
         self._index.rollback()
-
-    def __enter__(self) -> Sealer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def signed(self, place: Place) -> tuple[records.Record, str]:
         """Return the record at a place, sealed or waiting, and the id of the party that signed it."""
@@ -241,10 +223,6 @@ class Sealer:
             statement = self._index.statement(place.height, place.statement)
         record = records.decode_record(statement.record_bytes[place.record])
         return record, self.state.party_of(statement.header.author).id
-
-    def key_of(self, public_key: bytes) -> PrivateKey:
-        """Return the private key for a public one, or raise `KeyAccessError`."""
-        return self._key_of(public_key)
 
 
 def write_block(store: Store, block: blocks.Block, mark: HighWaterMark | None) -> int:
@@ -302,8 +280,8 @@ def first_block(
 
 
 def party_record(
-    identity: bytes, id_: str, roles: Sequence[str], public_key: bytes, proof: bytes, title: str | None
+    id_: str, roles: Sequence[str], public_key: bytes, proof: bytes, title: str | None
 ) -> records.Party:
     """Return a party record with its roles in their standard order."""
-    ordered: tuple[Any, ...] = tuple(role for role in records.ROLES if role in roles)
+    ordered = tuple(role for role in records.ROLES if role in roles)
     return records.Party(id_, ordered, public_key, proof, title)

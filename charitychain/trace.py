@@ -6,7 +6,6 @@ backwards. Both answer from the index and check everything that the answer rests
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,7 +145,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Which gifts paid for an expenditure, largest first: (gift id, donor pseudonym or nothing, money).
+    """Which gifts paid for an expenditure, largest first: (gift id, money).
 
     `net` is the expenditure less what was reversed; `total` counts all gifts, `gifts` is one page of them.
     """
@@ -320,11 +319,11 @@ def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, 
 
 def balances(reader: Reader) -> dict[str, tuple[Money, dict[str, int]]]:
     """Return by account id what it holds, and the sums of its tape in minor units."""
-    found: dict[str, tuple[Money, dict[str, int]]] = defaultdict()
+    found: dict[str, tuple[Money, dict[str, int]]] = {}
     for account in reader.state.accounts:
         sums = {
             "in": account.in_, "by_rule": account.rule_sum, "by_name": account.named, "reversed": account.back,
             "movements": account.log.size,
         }  # fmt: skip
         found[account.id] = (Money(account.balance, reader.unit_of(account)), sums)
-    return dict(found)
+    return found

@@ -26,7 +26,7 @@ from charitychain.reading import statement_reader
 from charitychain.replay import Fault, Replay, header_frontier
 from charitychain.state.movements import Kind
 from charitychain.store.protocol import Store
-from charitychain.units import format_amount
+from charitychain.units import Unit, format_amount
 
 __all__ = ["Report", "UnitTotals", "verify"]
 
@@ -71,7 +71,7 @@ class Report:
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    decimals: dict[str, Any] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -85,7 +85,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report for programs; amounts are strings in major units."""
         totals = {
-            unit: {name: format_amount(getattr(total, name), self.decimals[unit]) for name in UnitTotals.__slots__}
+            unit: {name: format_amount(getattr(total, name), self.units[unit]) for name in UnitTotals.__slots__}
             for unit, total in sorted(self.totals.items())
         }
         return {
@@ -182,7 +182,7 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
             converted_out=total[Kind.CONVERTED_OUT],
             held=held,
         )
-        report.totals[unit], report.decimals[unit] = totals, state.units[unit]
+        report.totals[unit], report.units[unit] = totals, state.units[unit]
         if not totals.conserved:
             report.faults.append(
                 Fault("CC-CONSERVATION", f"what went into {unit} is not what was used, refunded, converted and held")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,7 +13,7 @@ from charitychain.errors import CharitychainError, MalformedError, UnreadableErr
 from charitychain.heads import Heads, state_directory
 from charitychain.ledger import Ledger
 from charitychain.trace import day
-from charitychain.units import format_amount
+from charitychain.units import Unit, format_amount
 from charitychain.verify import Report
 
 
@@ -77,14 +76,14 @@ def _print_report(path: Path, report: Report) -> None:
         f" {counts['gifts']} gifts, {counts['accounts']} accounts, {report.size} bytes"
     )
     for unit, total in sorted(report.totals.items()):
-        known = report.decimals[unit]
+        known = report.units[unit]
         parts = [("given", total.given), ("converted in", total.converted_in)]
         uses = [
             ("spent", total.spent), ("refunded", total.refunded), ("converted out", total.converted_out),
             ("held", total.held),
         ]  # fmt: skip
 
-        def words(pairs: list[tuple[str, int]], always: str, known: Any = known) -> str:
+        def words(pairs: list[tuple[str, int]], always: str, known: Unit = known) -> str:
             shown = [(name, amount) for name, amount in pairs if amount or name == always]
             return " + ".join(f"{name} {format_amount(amount, known)}" for name, amount in shown)
 

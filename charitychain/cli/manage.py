@@ -19,6 +19,7 @@ from charitychain.keyring import Keyring
 from charitychain.keys import key_id
 from charitychain.ledger import Ledger
 from charitychain.records import ROLES, RULES
+from charitychain.state.parties import possession_message
 from charitychain.units import BUILT_IN
 from charitychain.writer import Writer
 
@@ -110,8 +111,6 @@ def key_request(party: str, no_passphrase: bool, ledger: str | None, **options: 
 
     The request holds the public key and a proof that you hold the private one; it is good for this ledger alone.
     """
-    from charitychain.state.parties import possession_message
-
     with opened(ledger, **options) as found:
         passphrase = None if no_passphrase else new_passphrase(options, found.keyring, party)
         _, made = found.keyring.create(found.origin, party, passphrase=passphrase)

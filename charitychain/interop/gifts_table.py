@@ -5,7 +5,7 @@ Rules upheld here:
 - All rows are checked before the first block: form, amounts, strictly rising ids, totals.
 - Idempotent: rows that the ledger holds already are skipped, so an import that was killed goes on where it stopped;
   a row that says something else than the ledger is refused.
-- Memory does not grow with the table.
+- Memory does not grow with the table, but in a dry run, which keeps what it would have written.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def import_gifts(
         core = writer.core
         target = core.state.account_named(account)
         unit = core.state.unit_of(target)
-        wide = _check_all(writer, source, series, unit, target, origin, author, progress)
+        head = {"record": "gifts", "series": series, "account": account, "source": origin, "author": author}
+        entry = {name: value for name, value in head.items() if value is not None}
+        wide = _check_all(writer, source, entry, unit, target, progress)
         source.seek(0)
         batch: list[Row] = []
         added = known = blocks = 0
-        head = {"record": "gifts", "series": series, "account": account, "source": origin, "author": author}
-        entry = {name: value for name, value in head.items() if value is not None}
         for row in _rows(source, unit):
             last = core.state.lookup.last_batch(series) if not batch else None
             if last is not None and row.id <= last.last:
@@ -122,15 +122,13 @@ def _record(writer: Writer, entry: dict[str, str], batch: list[Row], wide: bool)
 def _check_all(
     writer: Writer,
     source: IO[bytes],
-    series: str,
+    entry: dict[str, str],
     unit: Unit,
     account: AccountState,
-    source_word: str | None,
-    author: str | None,
     progress: Callable[[int], None] | None,
 ) -> bool:
     """Check every row before anything is recorded; return whether the table has second parties."""
-    lookup = writer.core.state.lookup
+    lookup, series = writer.core.state.lookup, entry["series"]
     last = lookup.last_batch(series)
     if last is not None and last.account != account.number:
         raise RefusedError(
@@ -157,7 +155,7 @@ def _check_all(
             known = columns.iterate_gifts(columns_at(lookup, batch.place), batch.width) if batch else iter(())
             known_upto = batch.last if batch else row.id
             if batch is not None:
-                _check_batch(writer, batch, source_word, author, row.line)
+                _check_batch(writer, batch, entry, row.line)
             gift = next(known, None)
         while gift is not None and gift.id < row.id:
             gift = next(known, None)
@@ -174,12 +172,13 @@ def _check_all(
     return wide
 
 
-def _check_batch(writer: Writer, batch: Batch, source_word: str | None, author: str | None, line: int) -> None:
+def _check_batch(writer: Writer, batch: Batch, entry: dict[str, str], line: int) -> None:
     """Refuse a table that says another source or author than the batch was signed with."""
     record, signer = writer.core.signed(batch.place)
     assert isinstance(record, Gifts)
-    default = writer.core.state.parties[writer.core.state.accounts[record.account].owner].id
-    for what, told, signed in (("source", source_word, record.source), ("author", author or default, signer)):
+    owner = writer.core.state.parties[writer.core.state.accounts[record.account].owner].id
+    told_author = entry.get("author", owner)
+    for what, told, signed in (("source", entry.get("source"), record.source), ("author", told_author, signer)):
         if told != signed:
             raise RefusedError(
                 "CC-DUPLICATE-ID",

@@ -99,15 +99,11 @@ def import_journal(
         MalformedError, RefusedError, KeyAccessError: naming the line; nothing of this import was recorded.
     """
     if not dry:
-        with ledger.writer() as writer:
-            try:
+        try:
+            with ledger.writer() as writer:
                 return _enter(writer, source, progress, one_block=True)
-            except _MoreThanOneBlock:
-                writer.core.abort()
-            except BaseException:
-                writer.core.abort()
-                raise
-        source.seek(0)
+        except _MoreThanOneBlock:
+            source.seek(0)
     with ledger.writer(dry=True) as writer:
         outcome = _enter(writer, source, progress)
     if not dry:

@@ -247,10 +247,12 @@ def _fate_pro_rata(
 
 
 def index_lies(account: AccountState) -> VerificationError:
+    """Return the error for an index whose rows do not tile an account's tape."""
     return VerificationError("CC-INDEX", f"the index misses movements of account {account.id!r}; make it anew")
 
 
 def pro_rata_cuts(outflow: Movement, positions: Sequence[int]) -> list[int]:
+    """Return how many units below each position of the balance an outflow of a pro-rata account took."""
     if outflow.named:
         return [named_cut(z, outflow.takes) for z in positions]
     balance, phi = outflow.balance_before, outflow.phi

@@ -34,7 +34,7 @@ def make_example(folder: Path) -> bytes:
     genesis = Genesis(ORIGIN, NONCE, key.public_key)
     identity = genesis.identity()
     proof = key.sign(possession_message(identity, "self", key.public_key))
-    party = party_record(identity, "self", ["operator", "charity"], key.public_key, proof, None)
+    party = party_record("self", ["operator", "charity"], key.public_key, proof, None)
     scratch = Index(":memory:", _nothing, scratch=True)
     _, data = first_block(genesis, party, key, scratch, lambda: TIME)
     scratch.close()

@@ -62,7 +62,7 @@ class Builder:
         self.genesis = Genesis(origin, nonce, operator.public_key)
         self.identity = self.genesis.identity()
         proof = operator.sign(possession_message(self.identity, "self", operator.public_key))
-        party = party_record(self.identity, "self", SELF_ROLES, operator.public_key, proof, None)
+        party = party_record("self", SELF_ROLES, operator.public_key, proof, None)
         self.store = MemoryStore()
         scratch = Index(":memory:", statement_reader(self.store), scratch=True)
         try:
