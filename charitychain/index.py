@@ -31,7 +31,7 @@ from charitychain.tape import Run
 
 __all__ = ["Head", "Index", "IndexBusy", "IndexDamaged"]
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, offset INTEGER, hash BLOB);
@@ -48,6 +48,8 @@ CREATE TABLE trie_nodes (account INTEGER, which INTEGER, bit INTEGER, prefix INT
     PRIMARY KEY (account, which, bit, prefix)) WITHOUT ROWID;
 CREATE TABLE batches (series TEXT, last INTEGER, first INTEGER, height INTEGER, statement INTEGER, record INTEGER,
     account INTEGER, movement INTEGER, width INTEGER, PRIMARY KEY (series, last)) WITHOUT ROWID;
+CREATE TABLE links (about TEXT, kind INTEGER, height INTEGER, statement INTEGER, record INTEGER,
+    PRIMARY KEY (about, kind, height, statement, record)) WITHOUT ROWID;
 CREATE TABLE saved (kind TEXT, number INTEGER, data BLOB, PRIMARY KEY (kind, number)) WITHOUT ROWID;
 """
 _CACHE_KIB = 32 * 1024
@@ -144,6 +146,8 @@ class Index:
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
         try:
             yield from self._db.execute(sql, values)
+        except (UnicodeEncodeError, OverflowError):
+            return  # as in `first`
         except sqlite3.Error as error:
             raise _trouble(error) from error
 
@@ -327,6 +331,23 @@ class Index:
         row = (batch.series, batch.last, batch.first, *batch.place, batch.account, batch.movement, batch.width)
         self.run("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
+    def put_link(self, about: str, kind: int, place: Place) -> None:
+        self.run("INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?)", (about, kind, *place))
+
+    def links(self, about: str, kind: int) -> list[Place]:
+        sql = (
+            "SELECT height, statement, record FROM links WHERE about = ? AND kind = ?"
+            " ORDER BY height, statement, record"
+        )
+        return [Place(*row) for row in self.rows(sql, (about, kind))]
+
+    def all_links(self, kind: int) -> Iterator[tuple[str, Place]]:
+        """Yield (what it is about, place) of every link of a kind, in order."""
+        order = "about, height, statement, record"
+        sql = f"SELECT {order} FROM links WHERE kind = ? ORDER BY {order}"
+        for row in self.rows(sql, (kind,)):
+            yield row[0], Place(*row[1:])
+
     def save(self, kind: str, number: int, data: bytes) -> None:
         self.run("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (kind, number, data))
 
@@ -344,6 +365,7 @@ def _pack(m: Movement) -> bytes:
         [
             m.account, m.index, int(m.kind), m.place, m.amount, m.in_before, m.rule_before, m.named_before,
             m.back_before, m.source, m.second, m.conversion, m.previous, m.gifts, int(m.named), m.takes, m.target,
+            m.parts,
         ]
     )  # fmt: skip
 

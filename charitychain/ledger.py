@@ -325,12 +325,14 @@ class Ledger:
         reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
         operator = reader.state.operator_key()
         self._operator = self.keyring.find(operator)
-        for mark in {first, marks.find(operator)}:  # the key may have been replaced in what was replayed
+        recovery = reader.state.parties[0].recovery_at(head.height + 1)
+        # The key may have been replaced in what was replayed, and a recovery key has sealed what it signed.
+        for mark in {first, marks.find(operator), marks.find(recovery) if recovery is not None else None}:
             if mark is not None:  # without the operator's key nothing can be sealed, but all can be checked
                 self._check_mark(index, mark, head, advance=not dry)
         core = Sealer(
             store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
-            self._private_key, None if dry else marks.of, self._clock,
+            self._private_key, None if dry else marks.of, self._clock, self._has_key,
         )  # fmt: skip
         stack.callback(core.close)
         return core
@@ -371,7 +373,7 @@ class Ledger:
         head = index.head()
         if head is None:
             return self.genesis.key
-        return State.load(index, self.identity, head.height + 1).operator_key()
+        return State.load(index, self.identity, self.genesis.version, head.height + 1).operator_key()
 
     def _check_mark(self, index: Index, mark: HighWaterMark, head: Head, *, advance: bool) -> None:
         """Check the ledger against what the operator's key has sealed, and bring the mark forward."""
@@ -399,6 +401,9 @@ class Ledger:
                 )
             key = self._loaded[public] = self.keyring.load(entry, self._passphrase)
         return key
+
+    def _has_key(self, public: bytes) -> bool:
+        return public in self._loaded or self.keyring.find(public) is not None
 
     def _loose_key(self, party: str) -> PrivateKey:
         """Make a key that no file keeps: a dry run leaves nothing behind."""

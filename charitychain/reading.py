@@ -13,6 +13,7 @@ So an answer holds relative to one checkpoint. That the *rules* held up to there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 from charitychain import merkle, records
 from charitychain.chain import blocks, statements
@@ -28,7 +29,7 @@ from charitychain.store.protocol import Store
 from charitychain.sumlog import LogNode, check_log_path
 from charitychain.units import BUILT_IN, Unit
 
-__all__ = ["Reader", "read_block", "read_genesis", "statement_reader"]
+__all__ = ["Reader", "Records", "check_version", "day", "read_block", "read_genesis", "statement_reader"]
 
 
 def read_block(store: Store, offset: int, height: int) -> blocks.Block:
@@ -76,17 +77,35 @@ def read_genesis(store: Store) -> Genesis:
     Raises:
         UnreadableError: ``CC-NO-GENESIS``: there is no whole first block.
     """
-    frame = store.read(store.start())
+    frame, genesis = store.read(store.start()), None
     try:
         if frame.payload is not None and frame.fault is None:
             block = blocks.decode_block(frame.payload)
-            if block.genesis is not None:
-                return block.genesis
+            genesis = block.genesis
     except CharitychainError:
         pass
+    if genesis is not None:
+        check_version(store, genesis)
+        return genesis
     raise UnreadableError(
         "CC-NO-GENESIS", f"{store.name} holds no whole genesis block; it is no ledger, or its start is damaged"
     )
+
+
+def check_version(store: Store, genesis: Genesis) -> None:
+    """Check that head and genesis record name the same format.
+
+    Raises:
+        UnreadableError: ``CC-VERSION``.
+    """
+    if store.version != genesis.version:
+        raise UnreadableError(
+            "CC-VERSION",
+            f"{store.name} names format {store.version} in its head and {genesis.version} in its genesis record; its"
+            " first bytes are damaged: restore them from a copy",
+            expected=genesis.version,
+            found=store.version,
+        )
 
 
 class Reader:
@@ -98,7 +117,7 @@ class Reader:
 
     def __init__(self, store: Store, index: Index, genesis: Genesis, head: Head) -> None:
         self.store, self.index, self.genesis, self.head = store, index, genesis, head
-        self.state = State.load(index, genesis.identity(), head.height + 1)
+        self.state = State.load(index, genesis.identity(), genesis.version, head.height + 1)
         self._blocks: dict[int, blocks.Block] = {}
         self._signed: set[tuple[int, int]] = set()  # statements of those blocks whose records were checked
         self._nodes: dict[tuple[int, int, int], LogNode] = {}
@@ -109,7 +128,8 @@ class Reader:
         if self.block.header.hash() != head.hash:
             raise self._unfit()
         self.state.height = head.height
-        key = self.state.operator_key()
+        first = self.block.statements[0].header.author if self.block.statements else None
+        key = self.state.operator_key(first)
         self.state.height = head.height + 1
         blocks.check_seal(self.block.seal, genesis.origin, head.height + 1, self._log_root, key)
         if self.state.roots() != (self.block.header.accounts, self.block.header.parties):
@@ -234,3 +254,40 @@ class Reader:
                 raise self._unfit()
             self._units.add(unit.code)
         return unit
+
+
+class Records:
+    """Records by place, each read and checked once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._authors: dict[tuple[int, int], str] = {}
+        self._found: dict[Place, records.Record] = {}
+
+    def get(self, place: Place) -> records.Record:
+        if place not in self._found:
+            self._found[place] = self.reader.record(place)
+        return self._found[place]
+
+    def id(self, place: Place) -> str:
+        return records.record_id(self.get(place)) or ""
+
+    def author(self, place: Place) -> str:
+        key = (place.height, place.statement)
+        if key not in self._authors:
+            self._authors[key] = self.reader.check_author(place)
+        return self._authors[key]
+
+    def date(self, place: Place) -> str:
+        """Return the date that a record states, else the UTC day on which its block was sealed."""
+        stated = getattr(self.get(place), "date", None)
+        return stated or self.sealed(place)
+
+    def sealed(self, place: Place) -> str:
+        """Return the UTC day on which the block of a place was sealed."""
+        return day(self.reader.time(place))
+
+
+def day(seconds: int) -> str:
+    """Return the UTC day of a time in seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -100,7 +100,7 @@ class Replay:
         self.genesis, self.identity = genesis, genesis.identity()
         self.height, self.last_hash, self.end = head.height + 1, head.hash, head.end
         self.time, self.seal = last.header.time, last.seal
-        self.state = State.load(index, self.identity, self.height)
+        self.state = State.load(index, self.identity, genesis.version, self.height)
         self.log = header_frontier(index, self.height)
         self._log_before = self.log.copy()
         return self
@@ -201,11 +201,16 @@ class Replay:
                 self._lose(header.height)
         if self.genesis is None and block.genesis is not None:
             self.genesis, self.identity = block.genesis, block.genesis.identity()
-            self.state = State(self.index, self.identity)
+            self.state = State(self.index, self.identity, block.genesis.version)
             self.state.begin_genesis(block.genesis.key)
             self.last_hash = self.identity
         if self.genesis is None or self.state is None:
             return
+        if header.version != self.genesis.version:
+            self._fault(
+                "CC-HEADER", "the block has another version than the genesis record",
+                expected=self.genesis.version, found=header.version,
+            )  # fmt: skip
         self._link(header)
         if header.time < self.time:
             self._fault("CC-TIME", "block time falls", expected=f"at least {self.time}", found=header.time)
@@ -282,7 +287,8 @@ class Replay:
         size, root = self.height + 1, self.log.root()
         try:
             if self._log_known:
-                blocks.check_seal(block.seal, self.genesis.origin, size, root, self.state.operator_key())
+                first = block.statements[0].header.author if block.statements else None
+                blocks.check_seal(block.seal, self.genesis.origin, size, root, self.state.operator_key(first))
         except CharitychainError as error:
             self._damaged = True
             self._error(error, part=block.seal)
@@ -316,7 +322,7 @@ class Replay:
         except VerificationError as error:
             self._error(error, statement=number, part=part)
         try:
-            state.begin_statement([header.author, *header.signers])
+            state.begin_statement([header.author, *header.signers], header.time)
         except VerificationError:  # an unknown key: reported above
             return
         self._records(number, statement)

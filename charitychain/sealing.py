@@ -16,6 +16,7 @@ from __future__ import annotations
 import time as _time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from charitychain import merkle, records
 from charitychain.chain import blocks, statements
@@ -25,6 +26,7 @@ from charitychain.index import Head, Index, IndexDamaged
 from charitychain.keyring import HighWaterMark
 from charitychain.keys import PrivateKey, key_id
 from charitychain.records import Place
+from charitychain.state.lookup import Link
 from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.store.protocol import Store
@@ -44,6 +46,7 @@ class Sealer:
     Args:
         key_of: Gives the private key for a public one; raises `KeyAccessError` where it is not at hand.
         mark_of: Gives the high-water mark of an operator key; nothing for a dry run, which never seals.
+        has_key: Says whether `key_of` would find a key, without asking for its passphrase.
     """
 
     def __init__(
@@ -57,13 +60,15 @@ class Sealer:
         key_of: KeyOf,
         mark_of: Callable[[bytes], HighWaterMark] | None,
         clock: Callable[[], float] = _time.time,
+        has_key: Callable[[bytes], bool] = lambda key: True,
     ) -> None:
+        self._has_key = has_key
         self._store, self._index, self._genesis, self._log = store, index, genesis, log
         self._head, self._time, self.key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
         self._dry = mark_of is None
         self.identity = genesis.identity()
         self._index.begin()
-        self.state = State.load(self._index, self.identity, self._head.height + 1)
+        self.state = State.load(self._index, self.identity, genesis.version, self._head.height + 1)
         self._start_block()
 
     def _start_block(self) -> None:
@@ -72,6 +77,8 @@ class Sealer:
         self._records: list[records.Record] = []
         self._columns: list[bytes] = []
         self._signers: tuple[bytes, ...] = ()
+        self._time_signed = 0
+        self._broken = False
         self.pending = 0
 
     # ------------------------------------------------------------------------------------------ records
@@ -82,23 +89,23 @@ class Sealer:
         author: PartyState,
         cosigners: Sequence[PartyState] = (),
         columns: bytes | None = None,
+        *,
+        by_recovery: bool = False,
     ) -> None:
-        """Add a record under the signatures of `author` and `cosigners`.
+        """Add a record under the signatures of `author` and `cosigners`, or of the author's recovery key alone.
 
         Raises:
             RefusedError, MalformedError: a rule is broken; nothing changed, and other records may follow.
             KeyAccessError: a key is not at hand.
         """
+        self._check_whole()
         records.check_record(record)
-        others = sorted({party.id: party for party in cosigners if party is not author}.items())
-        signers = tuple(self._acting_key(party) for party in (author, *(party for _, party in others)))
-        if signers != self._signers or len(self._records) >= _RECORDS_IN_STATEMENT or columns is not None:
+        signers = self._recovery_key(author) if by_recovery else self.signers(author, cosigners)
+        full = len(self._records) >= _RECORDS_IN_STATEMENT
+        if signers != self._signers or full or columns is not None:
             self._close_statement()
         if not self._records:
-            for key in signers:
-                self.key_of(key)  # a missing key is told before anything is recorded
-            self.state.begin_statement(map(key_id, signers))
-            self._signers = signers
+            self._open_statement(signers)
         try:
             self.state.apply(record, records.encode_record(record), columns)
         except CharitychainError:
@@ -115,13 +122,138 @@ class Sealer:
             self._columns.append(columns)
             self._close_statement()  # so that its gifts can be found by what follows in this block
 
-    def _acting_key(self, party: PartyState) -> bytes:
-        key = party.key_at(self.state.height)
+    def settle(self, id_: str) -> None:
+        """Close the open statement if it holds this id or undoes it, so that what refers to it can look it up."""
+        if self._records:
+            row = self.state.lookup.find_id(id_)
+            places = [row.place] if row is not None else []
+            places += self.state.lookup.links(id_, Link.REVERSED)
+            if any(place[:2] == self.state.place[:2] for place in places):
+                self._close_statement()
+
+    def record_together(
+        self,
+        items: Sequence[tuple[records.Record, bytes | None]],
+        author: PartyState,
+        cosigners: Sequence[PartyState] = (),
+    ) -> None:
+        """Add records, with their gift columns, as one statement: all of them or none.
+
+        Raises:
+            RefusedError, MalformedError: a rule is broken. Where that is not at the first record, nothing since the
+                last commit can be recorded any more, and every later call says so.
+            KeyAccessError: a key is not at hand.
+        """
+        self._check_whole()
+        signers = self.signers(author, cosigners)
+        self._close_statement()
+        self._open_statement(signers)
+        self._apply_all(items)
+        self._records = [record for record, _ in items]
+        self._columns = [columns for _, columns in items if columns is not None]
+        self.pending += len(items)
+        self._close_statement()
+
+    def prepare(
+        self,
+        items: Sequence[tuple[records.Record, bytes | None]],
+        author: PartyState,
+        cosigners: Sequence[PartyState] = (),
+    ) -> statements.SignedStatement:
+        """Return records as one unsigned statement, checked against the rules; for a dry run, which keeps nothing."""
+        keys = self.signers(author, cosigners)
+        self._close_statement()
+        self._time_signed = int(self._clock())
+        self.state.begin_statement(map(key_id, keys), self._time_signed)
+        self._apply_all(items)
+        self._broken = True
+        columns = [columns for _, columns in items if columns is not None]
+        return statements.prepare_statement([r for r, _ in items], columns, keys, **self._header_fields(author))
+
+    def add(self, statement: statements.SignedStatement) -> None:
+        """Add a statement that was signed elsewhere.
+
+        Raises:
+            VerificationError: it is not whole, not signed as it must be, or does not go on from its author's last.
+            RefusedError, MalformedError: as for `record_together`.
+        """
+        self._check_whole()
+        statements.check_signatures(statement, self.identity, lambda key: self.state.signer(key)[1])
+        statements.check_records_root(statement)
+        self._close_statement()
+        self.state.check_order(statement.header)
+        columns = iter(statement.columns)
+        items = [
+            (record, next(columns, None) if isinstance(record, records.Gifts) else None)
+            for record in statement.records()
+        ]
+        self.state.begin_statement([statement.header.author, *statement.header.signers], statement.header.time)
+        self._apply_all(items)
+        self.pending += len(items)
+        self._accept(statement)
+
+    def _apply_all(self, items: Sequence[tuple[records.Record, bytes | None]]) -> None:
+        for number, (record, columns) in enumerate(items):
+            try:
+                records.check_record(record)
+                self.state.apply(record, records.encode_record(record), columns)
+            except CharitychainError:
+                if number == 0:
+                    self.state.cancel_statement()
+                    self._signers = ()
+                else:
+                    self._broken = True
+                raise
+
+    def _check_whole(self) -> None:
+        if self._broken:
+            raise RefusedError(
+                "CC-HALFWAY",
+                "a statement of several records was refused halfway, so nothing since the last commit is recorded; open"
+                " the ledger for writing anew",
+            )
+
+    def signers(self, author: PartyState, cosigners: Sequence[PartyState]) -> tuple[bytes, ...]:
+        """Return the public keys that must sign: as many of each party's as its threshold asks for, at hand if any."""
+        others = sorted({party.id: party for party in cosigners if party is not author}.items())
+        return tuple(key for party in (author, *(party for _, party in others)) for key in self._acting_keys(party))
+
+    def _recovery_key(self, party: PartyState) -> tuple[bytes, ...]:
+        key = party.recovery_at(self.state.height)
         if key is None:
+            raise RefusedError("CC-RECOVERY-KEY", f"{party.id!r} has no recovery key that acts here", party=party.id)
+        return (key,)
+
+    def _acting_keys(self, party: PartyState) -> list[bytes]:
+        acting = party.keys_at(self.state.height)
+        if len(acting) < party.threshold:
             raise RefusedError(
                 "CC-KEY-LATER", f"the key of {party.id!r} acts from the next block on; commit first", party=party.id
             )
-        return key
+        if party.threshold == 1 and len(acting) == 1:
+            return acting
+        return sorted(acting, key=lambda key: not self.has_key(key))[: party.threshold]
+
+    def has_key(self, public_key: bytes) -> bool:
+        """Say whether the private key of a public one is at hand."""
+        return self._has_key(public_key)
+
+    def _open_statement(self, signers: tuple[bytes, ...]) -> None:
+        for key in signers:
+            self.key_of(key)  # a missing key is told before anything is recorded
+        self._time_signed = int(self._clock())
+        self.state.begin_statement(map(key_id, signers), self._time_signed)
+        self._signers = signers
+
+    def _header_fields(self, author: PartyState) -> dict[str, Any]:
+        return {
+            "sequence": author.sequence,
+            "previous": author.previous,
+            "seen_size": self._head.height + 1,
+            "seen_hash": self._head.hash,
+            "time": self._time_signed,
+            "expiry": self.state.height + _EXPIRY,
+        }
 
     def _close_statement(self) -> None:
         if not self._records:
@@ -132,20 +264,18 @@ class Sealer:
             self._columns,
             [self.key_of(key) for key in self._signers],
             self.identity,
-            sequence=author.sequence,
-            previous=author.previous,
-            seen_size=self._head.height + 1,
-            seen_hash=self._head.hash,
-            time=int(self._clock()),
-            expiry=self.state.height + _EXPIRY,
+            **self._header_fields(author),
         )
-        statement = replace(statement, moves=self.state.end_statement())
-        self.state.check_order(statement.header)
-        self.state.accept(statement.header, statement.id)
-        if statement.columns or self._dry:  # so that it can be looked up before, or without, being sealed
-            self._index.pending[self.state.height, len(self._statements)] = statement
-        self._statements.append(statement)
         self._records, self._columns, self._signers = [], [], ()
+        self.state.check_order(statement.header)
+        self._accept(statement)
+
+    def _accept(self, statement: statements.SignedStatement) -> None:
+        statement = replace(statement, moves=self.state.end_statement())
+        self.state.accept(statement.header, statement.id)
+        # So that what follows in this block, or in a dry run, can look it up.
+        self._index.pending[self.state.height, len(self._statements)] = statement
+        self._statements.append(statement)
 
     # ------------------------------------------------------------------------------------------- commit
 
@@ -161,6 +291,7 @@ class Sealer:
             StorageError: the disk failed. Where the message says so, the block is recorded all the same. Open the
                 ledger anew.
         """
+        self._check_whole()
         self._close_statement()
         if not self._statements:
             return self._head
@@ -168,7 +299,7 @@ class Sealer:
         accounts, parties = self.state.end_block()
         time = max(int(self._clock()), self._time)
         count_root = blocks.statements_root(self._statements)
-        header = blocks.BlockHeader(height, time, self._head.hash, count_root, accounts, parties)
+        header = blocks.BlockHeader(height, time, self._head.hash, count_root, accounts, parties, self._genesis.version)
         if self._dry:
             nodes, offset = self._log.append(header.hash()), self._head.end
         else:
@@ -200,11 +331,12 @@ class Sealer:
     def _seal(self, header: blocks.BlockHeader) -> tuple[list[tuple[int, int, bytes]], int]:
         log = self._log.copy()
         nodes = log.append(header.hash())
-        key = self.key_of(self.state.operator_key())
+        operator = self.state.operator_key(self._statements[0].header.author)
+        key = self.key_of(operator)
         seal = blocks.make_seal(self._genesis.origin, log.size, log.root(), key)
         block = blocks.Block(header, None, tuple(self._statements), seal)
         # Each operator key has its own mark: after a rotation it is the new key that must never seal twice.
-        mark = self._mark_of(self.state.operator_key()) if self._mark_of else None
+        mark = self._mark_of(operator) if self._mark_of else None
         offset = write_block(self._store, block, mark)
         self._log = log
         return nodes, offset
@@ -264,24 +396,24 @@ def first_block(
         [party], [], [key], identity,
         sequence=0, previous=None, seen_size=0, seen_hash=identity, time=now, expiry=_EXPIRY,
     )  # fmt: skip
-    state = State(index, identity)
+    state = State(index, identity, genesis.version)
     state.begin_genesis(key.public_key)
     state.begin_block(0)
-    state.begin_statement([statement.header.author])
+    state.begin_statement([statement.header.author], now)
     state.apply(party, statement.record_bytes[0])
     statement = replace(statement, moves=state.end_statement())
     state.accept(statement.header, statement.id)
     accounts, parties = state.end_block()
-    header = blocks.BlockHeader(0, now, identity, blocks.statements_root([statement]), accounts, parties)
+    header = blocks.BlockHeader(
+        0, now, identity, blocks.statements_root([statement]), accounts, parties, genesis.version
+    )
     log = merkle.Frontier(merkle.RFC6962)
     log.append(header.hash())
     block = blocks.Block(header, genesis, (statement,), blocks.make_seal(genesis.origin, 1, log.root(), key))
     return block, blocks.encode_block(block)
 
 
-def party_record(
-    id_: str, roles: Sequence[str], public_key: bytes, proof: bytes, title: str | None
-) -> records.Party:
+def party_record(id_: str, roles: Sequence[str], public_key: bytes, proof: bytes, title: str | None) -> records.Party:
     """Return a party record with its roles in their standard order."""
     ordered = tuple(role for role in records.ROLES if role in roles)
     return records.Party(id_, ordered, public_key, proof, title)

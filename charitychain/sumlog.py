@@ -73,6 +73,10 @@ class Tag(IntEnum):
     HOLES_NODE = 0x29
     REVERSED_LEAF = 0x2A
     REVERSED_NODE = 0x2B
+    PRIVATE_LEAF = 0x32
+    PRIVATE_NODE = 0x33
+    PSEUDONYM = 0x34
+    TERMS = 0x35
 
 
 def empty_root(node_tag: int) -> bytes:

@@ -7,164 +7,31 @@ backwards. Both answer from the index and check everything that the answer rests
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from charitychain import records
+from charitychain.answers import (
+    Conversion,
+    Correction,
+    FinalUse,
+    Held,
+    Money,
+    Refunded,
+    Sources,
+    Step,
+    Trace,
+    Voided,
+)
+from charitychain.ends import End, end_of, has_arrived, is_late
 from charitychain.errors import NotFoundError, VerificationError
-from charitychain.reading import Reader
+from charitychain.reading import Reader, Records
 from charitychain.records import Place
-from charitychain.state.flow import PIECE_LIMIT, Use, follow
-from charitychain.state.lookup import gifts_of, known_gift
-from charitychain.state.movements import Kind
+from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow
+from charitychain.state.lookup import GiftAt, Link, gifts_of, known_gift
+from charitychain.state.movements import Kind, Ref
 from charitychain.state.origins import origins
-from charitychain.units import Unit, format_amount
 
-__all__ = ["Conversion", "FinalUse", "Held", "Money", "Refunded", "Sources", "Trace", "find_sources", "trace_gift"]
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """An amount of minor units in a unit; as text it is in major units."""
-
-    amount: int
-    unit: Unit
-
-    def __str__(self) -> str:
-        return format_amount(self.amount, self.unit)
-
-    @property
-    def code(self) -> str:
-        return self.unit.code
-
-
-@dataclass(frozen=True, slots=True)
-class FinalUse:
-    """Part of a gift that an expenditure used. `path` lists disbursements, conversions and reversals on the way.
-
-    `date` is as its author stated it, else the UTC day on which the block was sealed. `state` is ``evidenced`` where
-    the record names documents by hash, else ``reported``: somebody's word.
-    """
-
-    id: str
-    account: str
-    money: Money
-    payee: str | None
-    purpose: str | None
-    category: str | None
-    path: tuple[str, ...]
-    date: str
-    state: str
-    by: str
-    chosen: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        found = {
-            "id": self.id, "record": "expenditure", "account": self.account, "amount": str(self.money),
-            "unit": self.money.code, "payee": self.payee, "purpose": self.purpose, "category": self.category,
-            "path": list(self.path), "date": self.date, "state": self.state, "by": self.by, "chosen": self.chosen,
-        }  # fmt: skip
-        return {name: value for name, value in found.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Part of a gift that still rests in an account."""
-
-    account: str
-    money: Money
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"account": self.account, "amount": str(self.money), "unit": self.money.code}
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """Part of a gift that changed its unit: what left and what that gave."""
-
-    id: str
-    money: Money
-    gives: Money
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id, "amount": str(self.money), "unit": self.money.code,
-            "gives": str(self.gives), "gives_unit": self.gives.code,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Refunded:
-    """Part of a gift that went back: to its own donor, or to that of `donation` along the paying lineage."""
-
-    id: str
-    money: Money
-    donation: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "amount": str(self.money), "unit": self.money.code, "donation": self.donation}
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The way of one gift: in every unit, gift + given by conversions = uses + held + refunds + converted.
-
-    `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
-    """
-
-    donation: str
-    account: str
-    money: Money
-    refunded: Money
-    date: str
-    source: str | None
-    donor: str | None
-    uses: tuple[FinalUse, ...]
-    held: tuple[Held, ...]
-    converted: tuple[Conversion, ...]
-    refunds: tuple[Refunded, ...]
-    remainder: tuple[Held, ...]
-    ledger: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the trace as the documented JSON object; amounts and ids are strings."""
-        found: dict[str, Any] = {
-            "donation": self.donation, "account": self.account, "amount": str(self.money), "unit": self.money.code,
-            "refunded": str(self.refunded), "date": self.date, "source": self.source, "donor": self.donor,
-            "uses": [use.to_dict() for use in self.uses],
-            "held": [held.to_dict() for held in self.held],
-            "converted": [conversion.to_dict() for conversion in self.converted],
-            "refunds": [refund.to_dict() for refund in self.refunds],
-        }  # fmt: skip
-        if self.remainder:
-            found["remainder"] = [held.to_dict() for held in self.remainder]
-        found["ledger"] = self.ledger
-        return {name: value for name, value in found.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Which gifts paid for an expenditure, largest first: (gift id, money).
-
-    `net` is the expenditure less what was reversed; `total` counts all gifts, `gifts` is one page of them.
-    """
-
-    id: str
-    account: str
-    net: Money
-    gifts: tuple[tuple[str, Money], ...]
-    total: int
-    offset: int
-    remainder: Money
-    ledger: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id, "account": self.account, "amount": str(self.net), "unit": self.net.code,
-            "gifts": [{"donation": gift, "amount": str(money), "unit": money.code} for gift, money in self.gifts],
-            "total": self.total, "offset": self.offset, "remainder": str(self.remainder), "ledger": self.ledger,
-        }  # fmt: skip
+__all__ = ["Money", "Sources", "Trace", "balances", "find_sources", "trace_gift"]
 
 
 def ledger_facts(reader: Reader) -> dict[str, Any]:
@@ -177,38 +44,6 @@ def ledger_facts(reader: Reader) -> dict[str, Any]:
     }
 
 
-def day(seconds: int) -> str:
-    """Return the UTC day of a time in seconds since 1970."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
-
-
-class _Records:
-    """Records by place, each read and checked once."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._authors: dict[tuple[int, int], str] = {}
-        self._found: dict[Place, records.Record] = {}
-
-    def get(self, place: Place) -> records.Record:
-        if place not in self._found:
-            self._found[place] = self._reader.record(place)
-        return self._found[place]
-
-    def id(self, place: Place) -> str:
-        return records.record_id(self.get(place)) or ""
-
-    def author(self, place: Place) -> str:
-        key = (place.height, place.statement)
-        if key not in self._authors:
-            self._authors[key] = self._reader.check_author(place)
-        return self._authors[key]
-
-    def date(self, place: Place) -> str:
-        stated = getattr(self.get(place), "date", None)
-        return stated or day(self._reader.time(place))
-
-
 def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Trace:
     """Follow one gift to its final uses.
 
@@ -216,65 +51,172 @@ def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Tra
         NotFoundError: ``CC-UNKNOWN-GIFT``.
         VerificationError: something that the answer rests on is damaged or was not sealed.
     """
-    state, index = reader.state, reader.index
+    index = reader.index
     gift = known_gift(index, gift_id)
-    flow = follow(index, state.accounts, gift, limit=limit)
+    flow = follow(index, reader.state.accounts, gift, limit=limit)
     reader.check_movements(flow.touched)
-    known = _Records(reader)
-    inflow = index.movement(gift.account, gift.movement)
-    sealed = next(found for found in gifts_of(index, inflow) if found.id == gift_id)
-    known.author(gift.place)
+    sealed = next(
+        found for found in gifts_of(index, index.movement(gift.account, gift.movement)) if found.id == gift_id
+    )
     if (sealed.offset, sealed.amount, sealed.place) != (gift.offset, gift.amount, gift.place):
         raise VerificationError(
             "CC-INDEX", f"the index says another amount or place of gift {gift_id!r} than was sealed"
         )
+    return _Telling(reader, gift, flow).tell(sealed.donor)
 
-    def money(amount: int, account: int) -> Money:
-        return Money(amount, reader.unit_of(state.accounts[account]))
 
-    def use_of(use: Use, amount: int) -> FinalUse:
-        place = index.movement(*use.outflow).place
+class _Telling:
+    """Turns what a walk found into words: each record read, and its signatures checked, once."""
+
+    def __init__(self, reader: Reader, gift: GiftAt, flow: Flow) -> None:
+        self.reader, self.gift, self.flow, self.known = reader, gift, flow, Records(reader)
+        self.accounts = reader.state.accounts
+        self._ends: dict[Place, End] = {}
+        self.known.author(gift.place)
+
+    def tell(self, donor: bytes | None) -> Trace:
+        gift, flow, known = self.gift, self.flow, self.known
+        refunds = self._refunds()
+        unit = self.reader.unit_of(self.accounts[gift.account])
+        back = sum(m.amount for (_, donation), m in refunds.items() if donation == gift.id and m.unit == unit)
+        held = {number: sum(run.length for run in runs) for number, runs in flow.held.items()}
+        arrived = has_arrived(known, gift, self.accounts[gift.account])
+        return Trace(
+            donation=gift.id,
+            account=self.accounts[gift.account].id,
+            money=Money(gift.amount, unit),
+            refunded=Money(back, unit),
+            date=known.date(gift.place),
+            source=getattr(known.get(gift.place), "source", None),
+            donor=donor.hex() if donor else None,
+            uses=tuple(sorted((self._use(*item) for item in flow.uses.items()), key=lambda u: (u.path, u.id))),
+            held=tuple(
+                Held(
+                    self.accounts[n].id, self._money(left, n),
+                    "held" if arrived or n != gift.account else "in transit",
+                )
+                for n, left in sorted(held.items())
+                if left
+            ),
+            converted=self._conversions(),
+            refunds=tuple(Refunded(id_, m, donation) for (id_, donation), m in sorted(refunds.items())),
+            remainder=tuple(
+                Held(self.accounts[n].id, self._money(left, n), "not followed")
+                for n, left in sorted(flow.remainder.items())
+            ),
+            reversed=self._voided(),
+            corrections=self._corrections(),
+            steps=self._steps(),
+            sealed=known.sealed(gift.place),
+            ledger=ledger_facts(self.reader),
+        )  # fmt: skip
+
+    def _money(self, amount: int, account: int) -> Money:
+        return Money(amount, self.reader.unit_of(self.accounts[account]))
+
+    def _end(self, place: Place, id_: str, outflow: Ref, recipients: tuple[int, ...] = ()) -> End:
+        """Return what a record that took an outflow has come to."""
+        if place not in self._ends:
+            movement = self.reader.index.movement(*outflow)
+            undone = self.accounts[outflow[0]].reversed.find(outflow[1])
+            net = movement.amount - (undone.sum if undone else 0)
+            self._ends[place] = end_of(self.known, id_, place, net, recipients)
+        return self._ends[place]
+
+    def _use(self, use: Use, amount: int) -> FinalUse:
+        known, account = self.known, self.accounts[use.outflow[0]]
+        place = self.reader.index.movement(*use.outflow).place
         record = known.get(place)
         assert isinstance(record, records.Expenditure)
         return FinalUse(
-            record.id, state.accounts[use.outflow[0]].id, money(amount, use.outflow[0]), record.payee, record.purpose,
-            record.category, tuple(map(known.id, use.path)), known.date(place),
-            "evidenced" if record.evidence else "reported", known.author(place), use.chosen,
+            record.id, account.id, self._money(amount, use.outflow[0]), record.payee, record.purpose, record.category,
+            tuple(map(known.id, use.path)), known.date(place), self._end(place, record.id, use.outflow),
+            known.author(place), use.chosen, known.sealed(place), is_late(known, record.id, place, (account,)),
+            record.replaces, self._taken_over_from(record, account.id),
         )  # fmt: skip
 
-    refunds: dict[tuple[str, str], Money] = {}
-    for use, amount in flow.refunds.items():
-        place = index.movement(*use.outflow).place
-        record = known.get(place)
-        assert isinstance(record, records.Refund)
-        known.author(place)
-        key = (record.id, record.donation)
-        refunds[key] = money(amount + (refunds[key].amount if key in refunds else 0), use.outflow[0])
-    unit = reader.unit_of(state.accounts[gift.account])
-    back = sum(m.amount for (_, donation), m in refunds.items() if donation == gift_id and m.unit == unit)
-    conversions = []
-    for place, (left, gave) in sorted(flow.converted.items()):
-        record = known.get(place)
-        assert isinstance(record, records.Conversion)
-        known.author(place)
-        conversions.append(Conversion(record.id, money(left, record.account), money(gave, record.to)))
-    first = known.get(gift.place)
-    held = {number: sum(run.length for run in runs) for number, runs in flow.held.items()}
-    return Trace(
-        donation=gift_id,
-        account=state.accounts[gift.account].id,
-        money=Money(gift.amount, unit),
-        refunded=Money(back, unit),
-        date=known.date(gift.place),
-        source=getattr(first, "source", None),
-        donor=sealed.donor.hex() if sealed.donor else None,
-        uses=tuple(sorted((use_of(*item) for item in flow.uses.items()), key=lambda u: (u.path, u.id))),
-        held=tuple(Held(state.accounts[n].id, money(left, n)) for n, left in sorted(held.items()) if left),
-        converted=tuple(conversions),
-        refunds=tuple(Refunded(id_, m, donation) for (id_, donation), m in sorted(refunds.items())),
-        remainder=tuple(Held(state.accounts[n].id, money(left, n)) for n, left in sorted(flow.remainder.items())),
-        ledger=ledger_facts(reader),
-    )
+    def _taken_over_from(self, record: records.Expenditure, account: str) -> str | None:
+        row = self.reader.index.find_id(record.replaces) if record.replaces is not None else None
+        replaced = self.known.get(row.place) if row is not None else None
+        if not isinstance(replaced, records.Expenditure) or replaced.id != record.replaces:
+            return None
+        other = self.accounts[replaced.account].id
+        return other if other != account else None
+
+    def _refunds(self) -> dict[tuple[str, str], Money]:
+        found: dict[tuple[str, str], Money] = {}
+        for use, amount in self.flow.refunds.items():
+            place = self.reader.index.movement(*use.outflow).place
+            record = self.known.get(place)
+            assert isinstance(record, records.Refund)
+            self.known.author(place)
+            key = (record.id, record.donation)
+            found[key] = self._money(amount + (found[key].amount if key in found else 0), use.outflow[0])
+        return found
+
+    def _conversions(self) -> tuple[Conversion, ...]:
+        found = []
+        for place, (left, gave) in sorted(self.flow.converted.items()):
+            record = self.known.get(place)
+            assert isinstance(record, records.Conversion)
+            self.known.author(place)
+            found.append(Conversion(record.id, self._money(left, record.account), self._money(gave, record.to)))
+        return tuple(found)
+
+    def _voided(self) -> tuple[Voided, ...]:
+        found: dict[Place, int] = {}
+        for use, amount in self.flow.voided.items():
+            place = self.reader.index.movement(*use.outflow).place
+            self.known.author(place)
+            found[place] = found.get(place, 0) + amount
+        return tuple(
+            Voided(self.known.id(place), self._money(amount, self.gift.account))
+            for place, amount in sorted(found.items())
+        )
+
+    def _corrections(self) -> tuple[Correction, ...]:
+        found = []
+        for ref, amount in sorted(
+            self.flow.undone.items(), key=lambda item: self.reader.index.movement(*item[0]).place
+        ):
+            place = self.reader.index.movement(*ref).place
+            record = self.known.get(place)
+            assert isinstance(record, records.Reversal)
+            self.known.author(place)
+            found.append(
+                Correction(
+                    record.id,
+                    record.reverses,
+                    self.accounts[ref[0]].id,
+                    self._money(amount, ref[0]),
+                    record.reason,
+                    self._taken_over_by(record.reverses),
+                )
+            )
+        return tuple(found)
+
+    def _taken_over_by(self, id_: str) -> tuple[tuple[str, str], ...]:
+        found = []
+        for place in self.reader.index.links(id_, Link.REPLACED):
+            record = self.known.get(place)
+            if isinstance(record, records.Expenditure) and record.replaces == id_:
+                found.append((record.id, self.accounts[record.account].id))
+        return tuple(found)
+
+    def _steps(self) -> tuple[Step, ...]:
+        """Return the records that passed the gift on and were not undone, in ledger order."""
+        found = []
+        for ref in self.flow.passed:
+            outflow = self.reader.index.movement(*ref)
+            record = self.known.get(outflow.place)
+            if isinstance(record, records.Disbursement | records.Split | records.Conversion):
+                targets = [outflow.target] if outflow.target is not None else [part[:2] for part in outflow.parts]
+                owners = tuple(self.accounts[target[0]].owner for target in targets)
+                end = self._end(outflow.place, record.id, ref, owners)
+                by, date = self.known.author(outflow.place), self.known.date(outflow.place)
+                amount = self._money(record.amount, record.account)
+                found.append((outflow.place, Step(record.id, record.NAME, amount, end, by, date)))
+        return tuple(dict(sorted(found, key=lambda item: item[0])).values())
 
 
 def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, limit: int = PIECE_LIMIT) -> Sources:

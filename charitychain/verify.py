@@ -174,7 +174,7 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
         total = {kind: state.totals.get((unit, kind), 0) for kind in Kind}
         held = sum(account.balance for account in state.accounts if account.unit == unit)
         totals = UnitTotals(
-            given=total[Kind.DONATED],
+            given=total[Kind.DONATED] - total[Kind.VOIDED],  # net of what was entered wrongly and never received
             # What a funded conversion gave had been given before, by its sponsor: one amount, counted once.
             converted_in=total[Kind.CONVERTED_IN] - total[Kind.FUNDED],
             spent=total[Kind.SPENT] - total[Kind.REVERSED],

@@ -6,16 +6,18 @@ whether the ledger holds an entry already, and hands new ones to a `charitychain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from charitychain import entries
-from charitychain.errors import MalformedError, RefusedError
+from charitychain.chain.statements import SignedStatement
+from charitychain.errors import MalformedError, RefusedError, VerificationError
 from charitychain.index import Head
 from charitychain.keys import PrivateKey, key_id
+from charitychain.records import Record
 from charitychain.sealing import Sealer
-from charitychain.state.lookup import columns_at
-from charitychain.state.parties import possession_message
+from charitychain.state.lookup import Link, columns_at
+from charitychain.state.parties import PartyState, possession_message
 
 __all__ = ["Writer"]
 
@@ -40,22 +42,117 @@ class Writer:
             RefusedError: a rule says no, or its id is taken by other content; nothing changed.
             KeyAccessError: the key of its author is not at hand.
         """
+        if entry.get("record") == "statement":
+            return self.add_together(_together(entry))
         kind = entries.check_form(entry)
         signed = self._signed(kind, entry)
         if signed is not None:
             self._check_same(dict(entry), *signed)
             return False
-        if kind in ("party", "key") and "proof" not in entry:
-            entry = {**entry, "proof": self._prove(entry)}
-        built = entries.build(self.core.state, entry)
-        self.core.record(built.record, built.author, built.cosigners, built.columns)
+        built = self._build(entry)
+        cosigners = (*built.cosigners, *self._approvers(built))
+        self.core.record(built.record, built.author, cosigners, built.columns, by_recovery=built.by_recovery)
         return True
+
+    def add_together(self, listed: Sequence[entries.Entry]) -> bool:
+        """Record entries as one statement, all or none; return False where the ledger holds all of them already.
+
+        The author of the first signs, and so does everybody whose signature any of them needs.
+
+        Raises:
+            MalformedError, RefusedError, KeyAccessError: as for `add`; nothing since the last commit is recorded then.
+        """
+        known = [self._known(entry) for entry in listed]
+        if all(known):
+            return False
+        if any(known):
+            raise RefusedError(
+                "CC-DUPLICATE-ID", "some records of this statement are recorded already, and others are not"
+            )
+        items, author, cosigners = self._together(listed)
+        self.core.record_together(items, author, cosigners)
+        return True
+
+    def draft(self, listed: Sequence[entries.Entry]) -> SignedStatement:
+        """Return entries as one statement that nobody has signed yet; for a dry run.
+
+        Raises:
+            MalformedError, RefusedError: as for `add`.
+        """
+        items, author, cosigners = self._together(listed)
+        return self.core.prepare(items, author, cosigners)
+
+    def submit(self, statement: SignedStatement) -> bool:
+        """Record a statement that was signed elsewhere; return False where it is the last one of its author.
+
+        Raises:
+            VerificationError: it is not signed as it must be.
+            RefusedError: a rule says no, or it does not go on from where its author stands now.
+        """
+        try:
+            author = self.core.state.party_of(statement.header.author)
+        except KeyError:
+            raise RefusedError("CC-DRAFT", "the author of this draft is no party of this ledger") from None
+        if author.previous == statement.id:
+            return False
+        try:
+            self.core.state.check_order(statement.header)
+        except VerificationError as error:
+            raise RefusedError(
+                "CC-DRAFT", f"this draft does not go on from where the ledger stands ({error}); make it anew"
+            ) from error
+        self.core.add(statement)
+        return True
+
+    def _together(
+        self, listed: Sequence[entries.Entry]
+    ) -> tuple[list[tuple[Record, bytes | None]], PartyState, tuple[PartyState, ...]]:
+        if not listed:
+            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
+        made = [self._build(entry) for entry in listed]
+        cosigners = [party for built in made for party in (*built.cosigners, *self._approvers(built))]
+        items = [(built.record, built.columns) for built in made]
+        return items, made[0].author, (*cosigners, *(built.author for built in made[1:]))
+
+    def _known(self, entry: entries.Entry) -> bool:
+        signed = self._signed(entries.check_form(entry), entry)
+        if signed is not None:
+            self._check_same(dict(entry), *signed)
+        return signed is not None
+
+    def _build(self, entry: entries.Entry) -> entries.Built:
+        kind = entries.check_form(entry)
+        for about in ("reverses", "acknowledges"):
+            if isinstance(entry.get(about), str):
+                self.core.settle(str(entry[about]))
+        if kind in ("party", "key") and "proof" not in entry and "key" in entry:
+            entry = {**entry, "proof": self._prove(entry, "key")}
+        if kind == "party" and "recovery" in entry and "recovery_proof" not in entry:
+            entry = {**entry, "recovery_proof": self._prove(entry, "recovery")}
+        if kind == "control" and "recovery" in entry and "proof" not in entry:
+            entry = {**entry, "proof": self._prove(entry, "recovery")}
+        return entries.build(self.core.state, entry)
+
+    def _approvers(self, built: entries.Built) -> list[PartyState]:
+        """Choose who approves: those that sign anyway, then those whose keys are at hand, then the others in order."""
+        state, chosen = self.core.state, []
+        signing = [built.author, *built.cosigners]
+        for needed, parties in built.approvals:
+
+            def rank(party: PartyState) -> tuple[bool, bool]:
+                key = party.key_at(state.height)
+                return party not in signing, key is None or not self.core.has_key(key)
+
+            chosen += sorted(parties, key=rank)[:needed]
+        return chosen
 
     def _check_same(self, told: dict[str, Any], signed: dict[str, Any], author: str) -> None:
         """Refuse an entry that says something else than the record which has its id."""
         if told.get("author") == author:  # said outright, or left out where it is the one that would be taken
             told.pop("author")
             signed.pop("author", None)
+        if "author" not in told and self._had_other_owners(told):
+            signed.pop("author", None)  # the one that was taken then may own the account no more
         if names := entries.differing_fields(told, signed):
             raise RefusedError(
                 "CC-DUPLICATE-ID",
@@ -64,6 +161,15 @@ class Writer:
                 id=entries.entry_id(told),
                 fields=names,
             )
+
+    def _had_other_owners(self, told: dict[str, Any]) -> bool:
+        state = self.core.state
+        return any(
+            getattr(state.record_at(place), "owner", None) is not None
+            for name in ("account", "from", "to")
+            if isinstance(told.get(name), str)
+            for place in state.lookup.links(told[name], Link.CHANGED)
+        )
 
     def _signed(self, kind: str, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
         """Return as an entry what the ledger holds under this entry's id, and who signed it."""
@@ -85,7 +191,12 @@ class Writer:
         except RefusedError:
             return None
         known = [key.key.hex() for key in party.keys]
-        return (dict(entry), party.id) if str(entry["key"]).lower() in known else None
+        told = str(entry.get("key", "")).lower()
+        if not told:  # it marks a key as compromised, and brings none
+            marked = party.find_key(bytes.fromhex(str(entry.get("replaces", ""))))
+            since = entry.get("compromised_since")
+            return (dict(entry), party.id) if marked is not None and marked.compromised == since else None
+        return (dict(entry), party.id) if told in known else None
 
     def _signed_gifts(self, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
         state = self.core.state
@@ -100,15 +211,15 @@ class Writer:
         data = columns_at(state.lookup, batch.place)
         return entries.describe(state, record, author, data, with_unit="unit" in entry), author
 
-    def _prove(self, entry: entries.Entry) -> str:
+    def _prove(self, entry: entries.Entry, field: str) -> str:
         """Make the proof of possession for a key that is in the keyring."""
         name = str(entry.get("id") if entry["record"] == "party" else entry["party"])
         try:
-            public = bytes.fromhex(str(entry["key"]))
+            public = bytes.fromhex(str(entry[field]))
             if len(public) != 33:
                 raise ValueError(f"it has {len(public)} bytes")
         except ValueError as error:
-            raise MalformedError("CC-ENTRY", "key must be 66 hex digits", field="key") from error
+            raise MalformedError("CC-ENTRY", f"{field} must be 66 hex digits", field=field) from error
         key = self.core.key_of(public)
         return key.sign(possession_message(self.core.identity, name, public)).hex()
 
@@ -175,8 +286,18 @@ class Writer:
         return self.core.commit()
 
 
+def _together(entry: entries.Entry) -> list[entries.Entry]:
+    listed = entry.get("records")
+    if set(entry) != {"record", "records"} or not isinstance(listed, list | tuple):
+        raise MalformedError("CC-ENTRY", "a statement has the field 'records', a list of entries, and no other")
+    for item in listed:
+        if not isinstance(item, Mapping):
+            raise MalformedError("CC-ENTRY", f"a record of a statement must be an object, found {item!r:.60}")
+    return list(listed)
+
+
 def _entry(record: str, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     found = {"record": record, **more, **fields}
-    if "source" in found and record in ("disbursement", "expenditure", "conversion", "refund"):
+    if "source" in found and record in ("disbursement", "split", "expenditure", "conversion", "refund"):
         found["from"] = found.pop("source")
     return {name: value for name, value in found.items() if value is not None}

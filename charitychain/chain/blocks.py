@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charitychain import codec, keys, merkle, note
-from charitychain.chain.genesis import FORMAT_VERSION, Genesis, decode_genesis
+from charitychain.chain.genesis import VERSIONS, Genesis, decode_genesis
 from charitychain.chain.statements import SignedStatement, sealed_leaf, unpack_statement
 from charitychain.errors import MalformedError, VerificationError
 from charitychain.sumlog import Tag
@@ -42,7 +42,7 @@ HEADER_SIZE = _HEADER.size
 
 @dataclass(frozen=True, slots=True)
 class BlockHeader:
-    """Height, UTC seconds, previous block hash, and (count, root) of statements, accounts and parties."""
+    """Height, UTC seconds, previous block hash, (count, root) of statements, accounts and parties; format version."""
 
     height: int
     time: int
@@ -50,11 +50,12 @@ class BlockHeader:
     statements: tuple[int, bytes]
     accounts: tuple[int, bytes]
     parties: tuple[int, bytes]
+    version: int
 
     def encode(self) -> bytes:
         """Return the 158 bytes that are this block's leaf in the log."""
         return _HEADER.pack(
-            FORMAT_VERSION, self.height, self.time, self.previous, *self.statements, *self.accounts, *self.parties
+            self.version, self.height, self.time, self.previous, *self.statements, *self.accounts, *self.parties
         )
 
     def hash(self) -> bytes:
@@ -71,11 +72,12 @@ def decode_header(data: bytes) -> BlockHeader:
     if len(data) != HEADER_SIZE:
         raise MalformedError("CC-HEADER", f"a block header has {HEADER_SIZE} bytes, found {len(data)}")
     version, height, time, previous, *pairs = _HEADER.unpack(data)
-    if version != FORMAT_VERSION:
+    if version not in VERSIONS:
         raise MalformedError("CC-HEADER", f"block version {version} is not known to this release")
     if max(height, time) > codec.MAX_INT:
         raise MalformedError("CC-HEADER", "height and time of a block must stay below 2^63")
-    return BlockHeader(height, time, previous, (pairs[0], pairs[1]), (pairs[2], pairs[3]), (pairs[4], pairs[5]))
+    statements, accounts, parties = zip(pairs[::2], pairs[1::2], strict=True)
+    return BlockHeader(height, time, previous, statements, accounts, parties, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,13 @@ from charitychain import codec, keys
 from charitychain.errors import MalformedError
 from charitychain.sumlog import Tag
 
-__all__ = ["FORMAT_VERSION", "Genesis", "check_origin", "decode_genesis"]
+__all__ = ["FORMAT_VERSION", "VERSIONS", "Genesis", "check_origin", "decode_genesis"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The format of ledgers that this release makes."""
+
+VERSIONS = (1, 2)
+"""The formats that it reads and writes; a ledger keeps the one that its genesis record names."""
 
 # A C2SP key name has no white space and no "+"; "—" starts a signature line. ASCII keeps look-alikes out.
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,126}[A-Za-z0-9]|[A-Za-z0-9]")
@@ -39,14 +43,15 @@ def check_origin(origin: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """Origin, a random nonce of 32 bytes, and the operator's first key (33 bytes)."""
+    """Origin, a random nonce of 32 bytes, the operator's first key (33 bytes), and the version of the format."""
 
     origin: str
     nonce: bytes
     key: bytes
+    version: int = FORMAT_VERSION
 
     def encode(self) -> bytes:
-        return codec.encode([0, FORMAT_VERSION, self.origin, self.nonce, self.key])
+        return codec.encode([0, self.version, self.origin, self.nonce, self.key])
 
     def identity(self) -> bytes:
         """Return the ledger's identity, 32 bytes."""
@@ -60,8 +65,10 @@ def decode_genesis(data: bytes) -> Genesis:
         MalformedError: ``CC-GENESIS``, ``CC-CANONICAL``, ``CC-ORIGIN`` or ``CC-KEY``.
     """
     match codec.decode(data, max_depth=1):
-        case (0, 1, str(origin), bytes(nonce), bytes(key)) if len(nonce) == 32:
+        case (0, int(version), str(origin), bytes(nonce), bytes(key)) if version in VERSIONS and len(nonce) == 32:
             check_origin(origin)
             keys.check_public_key(key)
-            return Genesis(origin, nonce, key)
-    raise MalformedError("CC-GENESIS", "the genesis record must be [0, 1, origin, 32-byte nonce, 33-byte key]")
+            return Genesis(origin, nonce, key, version)
+    raise MalformedError(
+        "CC-GENESIS", "the genesis record must be [0, version 1 or 2, origin, 32-byte nonce, 33-byte key]"
+    )

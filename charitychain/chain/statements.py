@@ -17,7 +17,7 @@ Rules upheld here:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -31,9 +31,11 @@ __all__ = [
     "Moves",
     "SignedStatement",
     "StatementHeader",
+    "add_signature",
     "check_records_root",
     "check_signatures",
     "make_statement",
+    "prepare_statement",
     "record_hash",
     "sealed_leaf",
     "unpack_statement",
@@ -222,11 +224,10 @@ def check_records_root(statement: SignedStatement) -> None:
         )
 
 
-def make_statement(
+def prepare_statement(
     records: Sequence[Record],
     columns: Sequence[bytes],
-    signers: Sequence[keys.PrivateKey],
-    identity: bytes,
+    signers: Sequence[bytes],
     *,
     sequence: int,
     previous: bytes | None,
@@ -235,11 +236,14 @@ def make_statement(
     time: int,
     expiry: int,
 ) -> SignedStatement:
-    """Sign `records` as one statement; the first signer is the author, the others are required to sign too."""
+    """Return `records` as a statement that nobody has signed yet.
+
+    Args:
+        signers: Public keys (33 bytes): the author's first, then those of the others who must sign too.
+    """
     data = tuple(map(encode_record, records))
-    others = sorted(signers[1:], key=lambda key: keys.key_id(key.public_key))
     header = StatementHeader(
-        author=keys.key_id(signers[0].public_key),
+        author=keys.key_id(signers[0]),
         sequence=sequence,
         previous=previous,
         seen_size=seen_size,
@@ -248,12 +252,41 @@ def make_statement(
         expiry=expiry,
         count=len(data),
         root=merkle.root(RECORDS, [record_hash(item) for item in data]),
-        signers=tuple(keys.key_id(key.public_key) for key in others),
+        signers=tuple(sorted(map(keys.key_id, signers[1:]))),
     )
-    header_bytes = header.encode()
-    message = keys.signed_message("statement", identity, header_bytes)
-    signatures = tuple((keys.key_id(key.public_key), key.sign(message)) for key in (signers[0], *others))
-    return SignedStatement(header_bytes, header, signatures, data, tuple(columns))
+    return SignedStatement(header.encode(), header, (), data, tuple(columns))
+
+
+def add_signature(statement: SignedStatement, key: keys.PrivateKey, identity: bytes) -> SignedStatement:
+    """Return the statement with one more signature, in the order of its header.
+
+    Raises:
+        ValueError: the header does not name this key.
+    """
+    wanted = (statement.header.author, *statement.header.signers)
+    if keys.key_id(key.public_key) not in wanted:
+        raise ValueError("the header names no such signer")
+    message = keys.signed_message("statement", identity, statement.header_bytes)
+    found = dict(statement.signatures) | {keys.key_id(key.public_key): key.sign(message)}
+    return replace(statement, signatures=tuple((key_id, found[key_id]) for key_id in wanted if key_id in found))
+
+
+def make_statement(
+    records: Sequence[Record],
+    columns: Sequence[bytes],
+    signers: Sequence[keys.PrivateKey],
+    identity: bytes,
+    **head: Any,
+) -> SignedStatement:
+    """Sign `records` as one statement; the first signer is the author, the others are required to sign too.
+
+    Args:
+        head: Sequence, previous, what was seen, time and expiry, as `prepare_statement` takes them.
+    """
+    statement = prepare_statement(records, columns, [key.public_key for key in signers], **head)
+    for key in signers:
+        statement = add_signature(statement, key, identity)
+    return statement
 
 
 def sealed_leaf(statement: SignedStatement) -> bytes:

@@ -40,6 +40,7 @@ _COMMANDS = {
     "trace": ("ask", "Follow gifts to their final uses."),
     "sources": ("ask", "Say which gifts paid for an expenditure."),
     "balance": ("ask", "Say what accounts hold."),
+    "reconcile": ("reconcile", "Compare accounts with a bank's statement."),
     "show": ("ask", "Show the record of an id."),
     "log": ("ask", "List blocks, newest first."),
     "status": ("check", "Say what this ledger is and where it stands."),
@@ -87,7 +88,7 @@ class _Lazy(click.Group):
 @click.option(
     "-l", "--ledger", metavar="LEDGER", help="The ledger file; else $CHARITYCHAIN_LEDGER, else the only *.ledger here."
 )
-@click.version_option(__version__, message="%(prog)s %(version)s (ledger format 1)")
+@click.version_option(__version__, message="%(prog)s %(version)s (ledger formats 1 and 2)")
 @click.pass_context
 def cli(ctx: click.Context, ledger: str | None) -> None:
     """A donation ledger that nobody can quietly change, and in which every gift can be followed."""

@@ -13,9 +13,10 @@ from charitychain.codec import check_id
 from charitychain.entries import describe
 from charitychain.errors import MalformedError, NotFoundError
 from charitychain.ledger import Ledger
+from charitychain.reading import day
 from charitychain.records import Gifts
 from charitychain.state.lookup import columns_at, find_gift
-from charitychain.trace import Trace, day
+from charitychain.trace import Trace
 
 
 @click.command()

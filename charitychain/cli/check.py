@@ -12,7 +12,7 @@ from charitychain.cli.session import formatted, ledger_path, on_ledger, opened
 from charitychain.errors import CharitychainError, MalformedError, UnreadableError
 from charitychain.heads import Heads, state_directory
 from charitychain.ledger import Ledger
-from charitychain.trace import day
+from charitychain.reading import day
 from charitychain.units import Unit, format_amount
 from charitychain.verify import Report
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from charitychain.answers import FinalUse, Money, Trace
 from charitychain.cli.output import safe, style
-from charitychain.trace import FinalUse, Money, Trace
 from charitychain.units import Unit
 
 __all__ = ["trace_tree"]

@@ -2,7 +2,10 @@
 
 The summary of an account is one leaf, numbered by the account's number, of the tree under the header's accounts
 root. It binds the movement log, its sums, the holes and the reversals: everything a proof about the account starts
-from.
+from; and the terms as they stand.
+
+Beside that an account keeps sums by year, from which cost caps are computed. They follow from the records and stand in
+no leaf.
 """
 
 from __future__ import annotations
@@ -12,22 +15,45 @@ from typing import Any
 
 from charitychain import codec
 from charitychain.errors import VerificationError
+from charitychain.records import CATEGORIES
 from charitychain.state.lookup import Lookup
 from charitychain.state.movements import Movement
+from charitychain.state.terms import Terms
 from charitychain.sumlog import LogNode, MovementLog, Tag
 from charitychain.trie import Leaf, SumTrie, TrieRef
 
-__all__ = ["HOLES", "REVERSED", "AccountState"]
+__all__ = ["HOLES", "REVERSED", "AccountState", "Year"]
 
 HOLES, REVERSED = 0, 1
+
+
+class Year:
+    """What went through an account in one year, minor units, net of what was reversed.
+
+    `spent` is by category (None: none stated). Transfers are told apart by whether the other account had the same
+    owner.
+    """
+
+    __slots__ = ("given", "in_other", "in_own", "out_other", "out_own", "spent")
+
+    def __init__(
+        self, given: int = 0, in_own: int = 0, in_other: int = 0, out_own: int = 0, out_other: int = 0, *spent: int
+    ) -> None:
+        self.given, self.in_own, self.in_other, self.out_own, self.out_other = (
+            given, in_own, in_other, out_own, out_other,
+        )  # fmt: skip
+        self.spent: dict[str | None, int] = dict(zip((None, *CATEGORIES), spent or (0,) * 4, strict=True))
+
+    def wire(self) -> list[int]:
+        return [self.given, self.in_own, self.in_other, self.out_own, self.out_other, *self.spent.values()]
 
 
 class AccountState:
     """One account while the ledger is replayed or written. Sums are minor units."""
 
     __slots__ = (
-        "back", "holes", "id", "in_", "log", "named", "number", "open", "owner", "reversed", "rule", "rule_sum",
-        "terms", "title", "unit",
+        "back", "closed_until", "first_terms", "holes", "id", "in_", "levied", "log", "named", "number", "open",
+        "owner", "reversed", "rule", "rule_sum", "terms", "unit", "years",
     )  # fmt: skip
 
     def __init__(
@@ -39,15 +65,30 @@ class AccountState:
         unit: str,
         rule: str,
         owner: int,
-        terms: bytes,
-        title: str | None,
+        terms: Terms,
+        first_terms: bytes | None = None,
     ) -> None:
         self.number, self.id, self.unit, self.rule, self.owner = number, id_, unit, rule, owner
-        self.terms, self.title, self.open = terms, title, True
+        self.terms, self.open = terms, True
+        self.first_terms = first_terms  # in format 1 the summary holds the hash of the account's record
+        self.levied = 0
+        self.closed_until: str | None = None
+        self.years: dict[int, Year] = {}
         self.in_ = self.rule_sum = self.named = self.back = 0
         self.log = MovementLog()
         self.holes = SumTrie(Tag.HOLES_LEAF, Tag.HOLES_NODE, lookup.trie(number, HOLES))
         self.reversed = SumTrie(Tag.REVERSED_LEAF, Tag.REVERSED_NODE, lookup.trie(number, REVERSED))
+
+    @property
+    def title(self) -> str | None:
+        return self.terms.title
+
+    def year(self, number: int) -> Year:
+        """Return the sums of a year, to be added to."""
+        found = self.years.get(number)
+        if found is None:
+            found = self.years[number] = Year()
+        return found
 
     @property
     def balance(self) -> int:
@@ -67,7 +108,7 @@ class AccountState:
         self.rule_sum += leaf.rule
         self.named += leaf.named
         self.back += leaf.back
-        if movement.named and not self.pro_rata:
+        if movement.named and not movement.is_inflow and not self.pro_rata:
             offset = 0
             for run in movement.takes:
                 last = run.position + run.length - 1
@@ -87,8 +128,9 @@ class AccountState:
         holes = 0 if self.pro_rata else self.named
         if self.balance < 0 or self.holes.sum != holes or self.reversed.sum != self.back:
             raise VerificationError("CC-SUMMARY", f"the sums of account {self.id!r} do not fit", account=self.id)
+        terms = self.first_terms or self.terms.hash()
         return [
-            self.number, self.id, self.terms, self.unit, self.rule, self.owner, int(self.open),
+            self.number, self.id, terms, self.unit, self.rule, self.owner, int(self.open),
             self.log.size, self.log.root(), self.in_, self.rule_sum, self.named, self.back,
             self.holes.root_hash(), self.holes.sum, self.reversed.root_hash(), self.reversed.sum,
         ]  # fmt: skip
@@ -101,15 +143,21 @@ class AccountState:
         """Return what `unpack` needs to go on; derived data, never part of the ledger."""
         peaks = [node.pack() for node in self.log.peaks]
         tries = [trie.root.pack() if trie.root else None for trie in (self.holes, self.reversed)]
-        return codec.encode([self.summary(), self.title, peaks, tries])
+        years = [[number, *year.wire()] for number, year in sorted(self.years.items())]
+        rest = [self.terms.wire(), self.first_terms, self.levied, self.closed_until, years]
+        return codec.encode([self.summary(), rest, peaks, tries])
 
     @classmethod
     def unpack(cls, lookup: Lookup, data: bytes) -> AccountState:
-        value: Any = codec.decode(data)
-        summary, title, peaks, tries = value
-        number, id_, terms, unit, rule, owner, open_, size, _, in_, rule_sum, named, back, *_ = summary
-        self = cls(lookup, number=number, id_=id_, unit=unit, rule=rule, owner=owner, terms=terms, title=title)
-        self.open = bool(open_)
+        value: Any = codec.decode(data, max_depth=8)
+        summary, (terms, first_terms, levied, closed_until, years), peaks, tries = value
+        number, id_, _, unit, rule, owner, open_, size, _, in_, rule_sum, named, back, *_ = summary
+        self = cls(
+            lookup, number=number, id_=id_, unit=unit, rule=rule, owner=owner, terms=Terms(*terms),
+            first_terms=first_terms,
+        )  # fmt: skip
+        self.open, self.levied, self.closed_until = bool(open_), levied, closed_until
+        self.years = {number: Year(*sums) for number, *sums in years}
         self.in_, self.rule_sum, self.named, self.back = in_, rule_sum, named, back
         self.log = MovementLog(size, map(LogNode.unpack, peaks))
         for trie, root in zip((self.holes, self.reversed), tries, strict=True):

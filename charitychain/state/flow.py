@@ -17,6 +17,8 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import partial
 
 from charitychain.errors import VerificationError
 from charitychain.records import Place
@@ -25,10 +27,25 @@ from charitychain.state.lookup import GiftAt, Lookup
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.tape import Run, clip, convert, named_cut, pro_rata_cut
 
-__all__ = ["PIECE_LIMIT", "Flow", "Use", "follow", "index_lies", "pro_rata_cuts", "reversals_of"]
+__all__ = [
+    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "index_lies", "part_cuts", "pro_rata_cuts", "resting",
+    "reversals_of",
+]  # fmt: skip
 
 PIECE_LIMIT = 1_000_000
 Path = tuple[Place, ...]
+
+
+class Lineage(IntEnum):
+    """Which way units are followed: everywhere; along what they paid for; or within their unit, unconverted."""
+
+    ALL = 0
+    PAYING = 1
+    UNCONVERTED = 2
+
+
+_PASSING = (Kind.DISBURSED, Kind.SPLIT, Kind.CONVERTED_OUT, Kind.FUNDED)
+_CHOSEN = (Kind.DISBURSED, Kind.SPENT, Kind.REFUNDED)  # named by their authors; the other takes only put right
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +62,22 @@ class Flow:
     """What a stretch of units became. Amounts are minor units of the account where they rest or left.
 
     `held` lists (account, tape runs): positions on the tape under fifo, in today's balance under pro-rata.
-    `converted` has for the place of each conversion (units that left, units they gave). `touched` is every movement
+    `converted` has for the place of each conversion (units that left, units they gave). `voided` counts as never
+    received. `used` lists for each outflow of `uses` the runs of units in what of it was not reversed; `undone` has
+    what each reversal brought back, by its inflow, and `passed` the outflows that led on. `touched` is every movement
     that the answer rests on.
     """
 
     uses: dict[Use, int] = field(default_factory=dict)
     refunds: dict[Use, int] = field(default_factory=dict)
+    voided: dict[Use, int] = field(default_factory=dict)
+    used: dict[Ref, list[Run]] = field(default_factory=lambda: defaultdict(list))
     converted: dict[Place, tuple[int, int]] = field(default_factory=dict)
     held: dict[int, list[Run]] = field(default_factory=lambda: defaultdict(list))
     remainder: dict[int, int] = field(default_factory=dict)
     touched: set[Ref] = field(default_factory=set)
+    undone: dict[Ref, int] = field(default_factory=dict)
+    passed: dict[Ref, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,8 +93,8 @@ class _Arrival:
 class _Walk:
     """One forward walk: arrivals wait in a heap by the place of the inflow they belong to."""
 
-    def __init__(self, lookup: Lookup, accounts: Sequence[AccountState], paying_only: bool) -> None:
-        self.lookup, self.accounts, self.paying_only = lookup, accounts, paying_only
+    def __init__(self, lookup: Lookup, accounts: Sequence[AccountState], lineage: Lineage) -> None:
+        self.lookup, self.accounts, self.lineage = lookup, accounts, lineage
         self.flow = Flow()
         self.waiting: dict[Ref, list[_Arrival]] = defaultdict(list)
         self.order: list[tuple[Place, Ref]] = []
@@ -118,13 +141,27 @@ class _Walk:
             if c < d:
                 self.through(outflow, c, d, arrival)
 
+    def undone(self, inflow: Ref, amount: int) -> None:
+        if amount:
+            self.flow.undone[inflow] = self.flow.undone.get(inflow, 0) + amount
+
     def through(self, outflow: Movement, c: int, d: int, came: _Arrival) -> None:
         """Send the stretch ``[c, d)`` of an outflow to where it went."""
-        path, chosen = came.path, came.chosen or outflow.named
+        path, chosen = came.path, came.chosen or (outflow.named and outflow.kind in _CHOSEN)
+        if outflow.kind in _PASSING:
+            self.flow.passed[outflow.account, outflow.index] = None
         match outflow.kind:
-            case Kind.DISBURSED | Kind.FUNDED:
+            case Kind.DISBURSED | Kind.FUNDED | Kind.GIVEN_BACK:
                 assert outflow.target is not None
-                self.arrive(outflow.target, _Arrival(c, d, (*path, outflow.place), True, chosen))
+                if outflow.kind == Kind.GIVEN_BACK:
+                    self.undone(outflow.target, d - c)
+                if outflow.kind != Kind.FUNDED or self.lineage != Lineage.UNCONVERTED:
+                    self.arrive(outflow.target, _Arrival(c, d, (*path, outflow.place), True, chosen))
+            case Kind.SPLIT:
+                for target, cut in part_cuts(outflow):
+                    x, y = cut(c), cut(d)
+                    self.arrive(target, _Arrival(x, y, (*path, outflow.place), True, chosen))
+                    c, d = c - x, d - y
             case Kind.CONVERTED_OUT:
                 assert outflow.target is not None
                 inflow = self.movement(outflow.target)
@@ -133,23 +170,28 @@ class _Walk:
                 left, gave = self.flow.converted.get(outflow.place, (0, 0))
                 self.flow.converted[outflow.place] = (left + d - c, gave)
                 paying = inflow.second is None
-                if paying or not self.paying_only:
+                if self.lineage == Lineage.ALL or (paying and self.lineage == Lineage.PAYING):
                     x, y = (convert(z, given=given, taken=taken) for z in (c, d))
                     way = (*path, outflow.place)
                     self.arrive(outflow.target, _Arrival(x, y, way, paying, chosen, outflow.place))
             case Kind.REFUNDED:
                 use = Use((outflow.account, outflow.index), path, chosen)
                 self.flow.refunds[use] = self.flow.refunds.get(use, 0) + d - c
+            case Kind.VOIDED:
+                use = Use((outflow.account, outflow.index), path, chosen)
+                self.flow.voided[use] = self.flow.voided.get(use, 0) + d - c
             case _:
                 for reversal, cut in reversals_of(self.lookup, self.accounts[outflow.account], outflow):
                     self.flow.touched.add((reversal.account, reversal.index))
                     x, y = cut(c), cut(d)
+                    self.undone((reversal.account, reversal.index), y - x)
                     way = (*path, reversal.place)
                     self.arrive((reversal.account, reversal.index), _Arrival(x, y, way, True, chosen))
                     c, d = c - x, d - y
                 if c < d:
                     use = Use((outflow.account, outflow.index), path, chosen)
                     self.flow.uses[use] = self.flow.uses.get(use, 0) + d - c
+                    self.flow.used[use.outflow].append(Run(c, d - c))
 
 
 def follow(
@@ -157,16 +199,16 @@ def follow(
     accounts: Sequence[AccountState],
     gift: GiftAt,
     *,
-    paying_only: bool = False,
+    lineage: Lineage = Lineage.ALL,
     limit: int = PIECE_LIMIT,
 ) -> Flow:
     """Follow one gift forward to everything it became.
 
     Args:
-        paying_only: Do not follow a conversion that somebody else funded: the units it earned can be named and
-            refunded along the paying lineage only.
+        lineage: `Lineage.PAYING` does not follow a conversion that somebody else funded: the units it earned can be
+            named and refunded along the paying lineage only.
     """
-    walk = _Walk(lookup, accounts, paying_only)
+    walk = _Walk(lookup, accounts, lineage)
     walk.arrive((gift.account, gift.movement), _Arrival(gift.offset, gift.offset + gift.amount, (), True, False))
     return walk.run(limit)
 
@@ -183,13 +225,29 @@ def reversals_of(
         last = chain[-1].previous
     left, done = outflow.amount, 0
     for reversal in reversed(chain):
-        phi, amount, balance = done % left, reversal.amount, left
+        if reversal.named:
+            yield reversal, partial(named_cut, takes=reversal.takes)
+        else:
+            yield reversal, partial(pro_rata_cut, amount=reversal.amount, balance=left, phi=done % left)
+        left, done = left - reversal.amount, done + reversal.amount
 
-        def cut(z: int, amount: int = amount, balance: int = balance, phi: int = phi) -> int:
-            return pro_rata_cut(z, amount=amount, balance=balance, phi=phi)
 
-        yield reversal, cut
-        left, done = left - amount, done + amount
+def part_cuts(split: Movement) -> Iterator[tuple[Ref, Callable[[int], int]]]:
+    """Yield the inflows that a split made, each with its map on the boundaries of what the parts before it left."""
+    left = split.amount
+    for account, index, amount in split.parts:
+        yield (account, index), partial(pro_rata_cut, amount=amount, balance=left, phi=0)
+        left -= amount
+
+
+def resting(lookup: Lookup, accounts: Sequence[AccountState], inflow: Movement) -> list[Run]:
+    """Return the runs of an inflow that never left its account: positions as in `Flow.held`."""
+    account = accounts[inflow.account]
+    held: list[Run] = []
+    fate = _fate_pro_rata if account.pro_rata else _fate_fifo
+    for _ in fate(lookup, account, inflow, 0, inflow.amount, held):
+        pass
+    return [run for run in held if run.length]
 
 
 def _fate_fifo(

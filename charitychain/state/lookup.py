@@ -6,6 +6,7 @@ The one implementation is `charitychain.index`, over SQLite in a file or in memo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from charitychain import columns
@@ -16,7 +17,26 @@ from charitychain.state.movements import Kind, Movement
 from charitychain.sumlog import LogNode
 from charitychain.trie import TrieStore
 
-__all__ = ["Batch", "GiftAt", "IdAt", "Lookup", "find_gift", "gifts_of", "known_gift"]
+__all__ = ["Batch", "GiftAt", "IdAt", "Link", "Lookup", "find_gift", "gifts_of", "known_gift"]
+
+
+class Link(IntEnum):
+    """What one record says about another, an account, a plan's line or a document."""
+
+    ACKNOWLEDGED = 1
+    ARRIVED = 2
+    REVERSED = 3
+    REPLACED = 4
+    FULFILLED = 5
+    LINE = 6
+    PLANNED = 7
+    CLOSED = 8
+    LATE = 9
+    ATTESTED = 10
+    CHANGED = 11
+    INVOICE = 12
+    EVIDENCE = 13
+    PLEDGED = 14
 
 
 class IdAt(NamedTuple):
@@ -89,6 +109,11 @@ class Lookup(Protocol):
 
     def block_hash(self, height: int) -> bytes | None: ...
     def put_block_hash(self, height: int, block_hash: bytes) -> None: ...
+    def put_link(self, about: str, kind: int, place: Place) -> None: ...
+    def links(self, about: str, kind: int) -> list[Place]:
+        """Return where the records stand that say this kind of thing about an id, in ledger order."""
+
+    def all_links(self, kind: int) -> Iterator[tuple[str, Place]]: ...
     def save(self, kind: str, number: int, data: bytes) -> None: ...
     def saved(self, kind: str) -> Iterator[bytes]: ...
 

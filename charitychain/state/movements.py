@@ -23,17 +23,25 @@ Ref = tuple[int, int]
 
 
 class Kind(IntEnum):
-    """What a movement is; inflows are below 16."""
+    """What a movement is; inflows are below 16.
+
+    A disbursement that is reversed leaves its target as GIVEN_BACK and comes in at its source as RETURNED; VOIDED is
+    what a gift that was entered wrongly never brought; SPLIT is one outflow with several targets.
+    """
 
     DONATED = 1
     RECEIVED = 2
     CONVERTED_IN = 3
     REVERSED = 4
+    RETURNED = 5
     DISBURSED = 16
     SPENT = 17
     CONVERTED_OUT = 18
     FUNDED = 19
     REFUNDED = 20
+    GIVEN_BACK = 21
+    VOIDED = 22
+    SPLIT = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,9 @@ class Movement:
     Inflows: `source` and `second` name outflows (`second` is the paying one of a funded conversion), `conversion` is
     (units taken, units given), `previous` the reversal of the same outflow before this one, `gifts` (count, root) of
     the donations or gift runs. Outflows: `named` says that the units were chosen, `takes` which (positions on the
-    tape under fifo, in the balance just before under pro-rata), `target` the inflow they became.
+    tape under fifo, in the balance just before under pro-rata), `target` the inflow they became, `parts` of a split
+    the (account, movement, amount) of each. A `named` reversal brought back the units `takes` of what was left of the
+    outflow that it undoes.
     """
 
     account: int
@@ -63,6 +73,7 @@ class Movement:
     named: bool = False
     takes: tuple[Run, ...] = ()
     target: Ref | None = None
+    parts: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def is_inflow(self) -> bool:
@@ -80,10 +91,14 @@ class Movement:
     def leaf_bytes(self) -> bytes:
         """Return the canonical bytes of this movement's leaf."""
         if self.is_inflow:
-            tail = [self.source, self.second, self.conversion, self.previous, self.gifts]
+            tail: list[codec.Value] = [self.source, self.second, self.conversion, self.previous, self.gifts]
+            if self.named:
+                tail.append((len(self.takes), takes_root(self.takes).hash))
         else:
             takes = takes_root(self.takes) if self.named else None
             tail = [int(self.named), (len(self.takes), takes.hash) if takes else None, self.target]
+            if self.parts:
+                tail.append(self.parts)
         return codec.encode([int(self.kind), *self.place, self.amount, *tail])
 
     def leaf(self) -> LogNode:
@@ -94,7 +109,7 @@ class Movement:
             digest,
             self.amount if inflow else 0,
             0 if inflow or self.named else self.amount,
-            self.amount if self.named else 0,
+            self.amount if self.named and not inflow else 0,
             self.amount if self.kind == Kind.REVERSED else 0,
             self.place,
             self.place,

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from charitychain.errors import VerificationError
 from charitychain.state.accounts import AccountState
-from charitychain.state.flow import PIECE_LIMIT, index_lies, pro_rata_cuts, reversals_of
+from charitychain.state.flow import PIECE_LIMIT, index_lies, part_cuts, pro_rata_cuts, reversals_of
 from charitychain.state.lookup import Lookup, gifts_of
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.tape import Run, convert, fifo_cut, named_cut
@@ -108,6 +109,8 @@ def _source(
             return [cuts[-1](z) for z in rest]
 
         return _Back(inflow.source, (came_back, *pushes))
+    if inflow.kind == Kind.RECEIVED and (split := lookup.movement(*inflow.source)).kind == Kind.SPLIT:
+        return _Back(inflow.source, (_part_push(split, inflow), *pushes))
     if inflow.conversion is None or inflow.second is not None:
         return _Back(inflow.second or inflow.source, pushes)
     taken, given = inflow.conversion
@@ -116,6 +119,20 @@ def _source(
         return [convert(z, given=given, taken=taken) for z in ends]
 
     return _Back(inflow.source, (converted, *pushes))
+
+
+def _part_push(split: Movement, inflow: Movement) -> Push:
+    """Return the map from the units of a split to those of the part that an inflow got."""
+
+    def push(ends: Sequence[int]) -> list[int]:
+        rest = list(ends)
+        for target, cut in part_cuts(split):
+            if target == (inflow.account, inflow.index):
+                return [cut(z) for z in rest]
+            rest = [z - cut(z) for z in rest]
+        raise VerificationError("CC-INDEX", "the index says another target of a split than was sealed; make it anew")
+
+    return push
 
 
 def _takes_from(

@@ -5,6 +5,7 @@ Rules upheld here:
 - Keys act by position in the ledger, never by time: one that is registered or replaced in block h acts, or stops,
   from block h+1 on. The genesis key acts in block 0.
 - Every key came with proof of possession, and no two parties ever share a key.
+- A recovery key signs nothing but changes of its own party's keys.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ def possession_message(identity: bytes, party: str, key: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PartyKey:
-    """A public key with the heights between which it acts: ``start <= height`` and, where set, ``height < until``."""
+    """A public key with the heights between which it acts: ``start <= height`` and, where set, ``height < until``.
+
+    What a `compromised` key signed in blocks of that height and above is disputed; it erases nothing.
+    """
 
     key: bytes
     start: int
     until: int | None = None
+    compromised: int | None = None
 
     def acts_at(self, height: int) -> bool:
         return self.start <= height and (self.until is None or height < self.until)
@@ -41,6 +46,8 @@ class PartyState:
     """One party while the ledger is replayed or written.
 
     `sequence` counts its statements, `previous` is the identity of the last one, `seen` the ledger size it saw then.
+    `recovery` are its recovery keys, which sign nothing but changes of its keys; `threshold` is how many of its own
+    keys must sign what it says.
     """
 
     number: int
@@ -51,6 +58,9 @@ class PartyState:
     sequence: int = 0
     previous: bytes | None = None
     seen: int = 0
+    recovery: list[PartyKey] = field(default_factory=list)
+    threshold: int = 1
+    suspended: bool = False
 
     def has(self, *roles: str) -> bool:
         return any(role in self.roles for role in roles)
@@ -59,29 +69,56 @@ class PartyState:
         """Return the newest key that acts at `height`."""
         return next((key.key for key in reversed(self.keys) if key.acts_at(height)), None)
 
+    def keys_at(self, height: int) -> list[bytes]:
+        """Return all keys that act at `height`, newest first."""
+        return [key.key for key in reversed(self.keys) if key.acts_at(height)]
+
+    def recovery_at(self, height: int) -> bytes | None:
+        """Return the recovery key that acts at `height`."""
+        return next((key.key for key in reversed(self.recovery) if key.acts_at(height)), None)
+
+    def find_key(self, key_id: bytes) -> PartyKey | None:
+        """Return one of its keys, recovery keys too, whether or not it still acts."""
+        return next((key for key in (*self.keys, *self.recovery) if keys.key_id(key.key) == key_id), None)
+
     def end_key(self, key_id: bytes, until: int) -> None:
         self.keys = [
             replace(key, until=until) if keys.key_id(key.key) == key_id and key.until is None else key
             for key in self.keys
         ]
 
-    def leaf_hash(self) -> bytes:
-        """Return this party's leaf under the parties root.
+    def mark_compromised(self, key_id: bytes, since: int) -> None:
+        self.keys = [replace(key, compromised=since) if keys.key_id(key.key) == key_id else key for key in self.keys]
 
-        The nils keep the places of `compromised since` of each key, of the recovery key, and of suspension.
-        """
-        listed = [[key.key, key.start, key.until, None] for key in self.keys]
-        content = codec.encode([self.number, self.id, self.roles, listed, None, None])
+    def set_recovery(self, key: bytes, start: int) -> None:
+        """Replace the recovery key from `start` on."""
+        self.recovery = [k if k.until is not None else replace(k, until=start) for k in self.recovery]
+        self.recovery.append(PartyKey(key, start))
+
+    def leaf_hash(self) -> bytes:
+        """Return this party's leaf under the parties root."""
+        control: list[codec.Value] | None = None
+        if self.recovery or self.threshold != 1:
+            control = [[[key.key, key.start, key.until] for key in self.recovery], self.threshold]
+        listed = [[key.key, key.start, key.until, key.compromised] for key in self.keys]
+        suspended = 1 if self.suspended else None
+        content = codec.encode([self.number, self.id, self.roles, listed, control, suspended])
         return sha256(bytes((Tag.PARTY_LEAF,)) + content).digest()
 
     def pack(self) -> bytes:
-        listed = [[key.key, key.start, key.until] for key in self.keys]
+        listed = [
+            [[key.key, key.start, key.until, key.compromised] for key in some] for some in (self.keys, self.recovery)
+        ]
         return codec.encode(
-            [self.number, self.id, self.roles, self.title, listed, self.sequence, self.previous, self.seen]
-        )
+            [
+                self.number, self.id, self.roles, self.title, *listed, self.sequence, self.previous, self.seen,
+                self.threshold, int(self.suspended),
+            ]
+        )  # fmt: skip
 
     @classmethod
     def unpack(cls, data: bytes) -> PartyState:
         value: Any = codec.decode(data)
-        number, id_, roles, title, listed, sequence, previous, seen = value
-        return cls(number, id_, roles, title, [PartyKey(*key) for key in listed], sequence, previous, seen)
+        number, id_, roles, title, listed, recovery, sequence, previous, seen, threshold, suspended = value
+        own, spare = ([PartyKey(*key) for key in some] for some in (listed, recovery))
+        return cls(number, id_, roles, title, own, sequence, previous, seen, spare, threshold, bool(suspended))

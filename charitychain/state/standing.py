@@ -30,10 +30,11 @@ class Standing:
     Args:
         lookup: Earlier rows; `load` goes on from what was saved there.
         identity: The ledger's identity, 32 bytes.
+        version: The ledger's format, 1 or 2: the rules that hold in it.
     """
 
-    def __init__(self, lookup: Lookup, identity: bytes) -> None:
-        self.lookup, self.identity = lookup, identity
+    def __init__(self, lookup: Lookup, identity: bytes, version: int) -> None:
+        self.lookup, self.identity, self.version = lookup, identity, version
         self.height = 0
         self.parties: list[PartyState] = []
         self.accounts: list[AccountState] = []
@@ -42,29 +43,31 @@ class Standing:
         self._party_numbers: dict[str, int] = {}
         self._account_numbers: dict[str, int] = {}
         self._key_parties: dict[bytes, int] = {}
+        self._recovery: set[bytes] = set()
+        self._owned: dict[tuple[int, str], list[AccountState]] = {}
         self._account_tree = merkle.MutableTree(ACCOUNTS)
         self._party_tree = merkle.MutableTree(PARTIES)
-        self._changed_accounts: set[int] = set()
-        self._changed_parties: set[int] = set()
+        self.changed_accounts: set[int] = set()
+        self.changed_parties: set[int] = set()
         self._authors: set[int] = set()
 
     @classmethod
-    def load(cls, lookup: Lookup, identity: bytes, height: int) -> Self:
+    def load(cls, lookup: Lookup, identity: bytes, version: int, height: int) -> Self:
         """Go on from what `end_block` saved; `height` is that of the next block."""
-        self = cls(lookup, identity)
+        self = cls(lookup, identity, version)
         self.height = height
         for data in lookup.saved("party"):
-            self._add_party(PartyState.unpack(data))
+            self.add_party(PartyState.unpack(data))
         for data in lookup.saved("account"):
             account = AccountState.unpack(lookup, data)
-            self._add_account(account)
+            self.add_account(account)
             self._account_tree.append(account.leaf_hash())
         for data in lookup.saved("unit"):
             value: Any = codec.decode(data)
             self.units[value[0]] = Unit(*value)
         for party in self.parties:
             self._party_tree.append(party.leaf_hash())
-        self._changed_parties.clear()
+        self.changed_parties.clear()
         return self
 
     # ------------------------------------------------------------------------------------------ look-ups
@@ -118,15 +121,29 @@ class Standing:
         """
         number = self._key_parties.get(key_id)
         if number is not None:
-            for key in self.parties[number].keys:
+            party = self.parties[number]
+            for key in (*party.keys, *party.recovery):
                 if keys.key_id(key.key) == key_id and key.acts_at(self.height):
-                    return self.parties[number], key.key
+                    return party, key.key
         raise VerificationError(
             "CC-UNKNOWN-KEY", f"no key {key_id.hex()[:16]}… acts in block {self.height}", key=key_id.hex()
         )
 
-    def operator_key(self) -> bytes:
-        """Return the key that seals the block at this height."""
+    def is_recovery(self, key_id: bytes) -> bool:
+        """Say whether a key was ever registered as a recovery key."""
+        return key_id in self._recovery
+
+    def operator_key(self, first_author: bytes | None = None) -> bytes:
+        """Return the key that seals the block at this height.
+
+        A block whose first statement the operator's recovery key signs is sealed by that key too: where the other
+        is lost, nobody else could.
+
+        Args:
+            first_author: Key id of the author of the block's first statement.
+        """
+        if first_author is not None and self.is_recovery(first_author) and self.party_of(first_author).number == 0:
+            return self.signer(first_author)[1]
         key = self.parties[0].key_at(self.height)
         if key is None:
             raise VerificationError("CC-UNKNOWN-KEY", f"the operator has no key that acts in block {self.height}")
@@ -137,7 +154,7 @@ class Standing:
     def begin_genesis(self, key: bytes) -> None:
         """Open block 0, in which the genesis key acts before its party stands in a record."""
         self.height = 0
-        self._add_party(PartyState(0, "self", ("operator",), None, [PartyKey(key, 0)]))
+        self.add_party(PartyState(0, "self", ("operator",), None, [PartyKey(key, 0)]))
 
     def begin_block(self, height: int) -> None:
         self.height = height
@@ -191,16 +208,16 @@ class Standing:
 
     def end_block(self) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
         """Close the block: save what changed, and return (count, root) of accounts and of parties."""
-        for number in sorted(self._changed_accounts):
+        for number in sorted(self.changed_accounts):
             account = self.accounts[number]
             _put_leaf(self._account_tree, number, account.leaf_hash())
             self.lookup.save("account", number, account.pack())
-        for number in sorted(self._changed_parties):
+        for number in sorted(self.changed_parties):
             _put_leaf(self._party_tree, number, self.parties[number].leaf_hash())
-        for number in sorted(self._changed_parties | self._authors):
+        for number in sorted(self.changed_parties | self._authors):
             self.lookup.save("party", number, self.parties[number].pack())
-        self._changed_accounts.clear()
-        self._changed_parties.clear()
+        self.changed_accounts.clear()
+        self.changed_parties.clear()
         self._authors.clear()
         return self.roots()
 
@@ -211,16 +228,41 @@ class Standing:
             (self._party_tree.size, self._party_tree.root()),
         )
 
-    def _add_account(self, account: AccountState) -> None:
+    def owned_by(self, owner: int, unit: str) -> list[AccountState]:
+        """Return a party's accounts in one unit."""
+        return self._owned.get((owner, unit), [])
+
+    def set_owner(self, account: AccountState, owner: int) -> None:
+        self._owned[account.owner, account.unit].remove(account)
+        account.owner = owner
+        self._owned.setdefault((owner, account.unit), []).append(account)
+
+    def knows_key(self, key: bytes) -> bool:
+        """Say whether a key was ever registered, by anybody."""
+        return keys.key_id(key) in self._key_parties
+
+    def add_key(self, party: PartyState, key: bytes, *, recovery: bool = False) -> None:
+        """Give a party a key, or another recovery key, that acts from the next block on."""
+        if recovery:
+            party.set_recovery(key, self.height + 1)
+            self._recovery.add(keys.key_id(key))
+        else:
+            party.keys.append(PartyKey(key, self.height + 1))
+        self._key_parties[keys.key_id(key)] = party.number
+        self.changed_parties.add(party.number)
+
+    def add_account(self, account: AccountState) -> None:
         self.accounts.append(account)
         self._account_numbers[account.id] = account.number
+        self._owned.setdefault((account.owner, account.unit), []).append(account)
 
-    def _add_party(self, party: PartyState) -> None:
+    def add_party(self, party: PartyState) -> None:
         self.parties.append(party)
         self._party_numbers[party.id] = party.number
-        for key in party.keys:
+        for key in (*party.keys, *party.recovery):
             self._key_parties[keys.key_id(key.key)] = party.number
-        self._changed_parties.add(party.number)
+        self._recovery.update(keys.key_id(key.key) for key in party.recovery)
+        self.changed_parties.add(party.number)
 
 
 def _put_leaf(tree: merkle.MutableTree, number: int, leaf: bytes) -> None:

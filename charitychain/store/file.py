@@ -41,7 +41,7 @@ from weakref import WeakSet
 from charitychain.durable import sync_directory
 from charitychain.errors import RefusedError, StorageError, UnreadableError
 from charitychain.store import disk, lock
-from charitychain.store.frames import FORMAT_VERSION, HEAD, MAGIC, START, check_head, place, scan_frames
+from charitychain.store.frames import FORMAT_VERSION, MAGIC, START, check_head, make_head, place, scan_frames
 from charitychain.store.protocol import Frame
 
 __all__ = ["FORMAT_VERSION", "MAGIC", "FileStore", "create_file", "open_file"]
@@ -52,7 +52,9 @@ _KEPT_MAX = 1000
 _LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
 
 
-def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileStore:
+def create_file(
+    path: str | os.PathLike[str], entries: Sequence[bytes], *, version: int = FORMAT_VERSION
+) -> FileStore:
     """Create a ledger file with its first entries, whole or not at all, and return it open for writing.
 
     Raises:
@@ -61,7 +63,7 @@ def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileS
         StorageError: ``CC-STORAGE``, ``CC-NO-LOCKS``: it could not be written or locked; there is no such file.
     """
     path = os.path.abspath(path)
-    data = HEAD + place(entries, START)[0]
+    data = make_head(version) + place(entries, START)[0]
     temporary = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.tmp")
     try:
         descriptor = disk.open_descriptor(temporary, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
@@ -89,7 +91,7 @@ def create_file(path: str | os.PathLike[str], entries: Sequence[bytes]) -> FileS
         if isinstance(error, OSError):
             raise disk.failed(path, "cannot be created", error) from error
         raise
-    return FileStore(path, descriptor, write=True)
+    return FileStore(path, descriptor, version, write=True)
 
 
 def open_file(path: str | os.PathLike[str], *, write: bool = False) -> FileStore:
@@ -116,14 +118,14 @@ def open_file(path: str | os.PathLike[str], *, write: bool = False) -> FileStore
             head = os.pread(descriptor, START, 0)
         except OSError as error:
             raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}", path=path) from error
-        check_head(head, path)
+        version = check_head(head, path)
         if write:
             lock.take(descriptor, os.path.realpath(path))
             disk.make_durable(descriptor, path)
     except BaseException:
         os.close(descriptor)
         raise
-    store = FileStore(path, descriptor, write=write)
+    store = FileStore(path, descriptor, version, write=write)
     if write:
         try:
             store.check_unchanged()
@@ -138,12 +140,15 @@ class FileStore:
 
     Attributes:
         path: Where it was opened, absolute.
+        version: The format version that the file's head names.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "_file_id", "_pid", "_poison", "_real_path", "_size", "_write", "path")
+    __slots__ = (
+        "__weakref__", "_descriptor", "_file_id", "_pid", "_poison", "_real_path", "_size", "_write", "path", "version",
+    )  # fmt: skip
 
-    def __init__(self, path: str, descriptor: int, *, write: bool) -> None:
-        self.path = path
+    def __init__(self, path: str, descriptor: int, version: int, *, write: bool) -> None:
+        self.path, self.version = path, version
         self._real_path = os.path.realpath(path)  # what is kept beside stands beside the file, not beside a link to it
         self._descriptor = descriptor
         self._write = write

@@ -4,7 +4,7 @@
 offset  size  head of the store
 ======  ====  ==========================================================================
 0       8     ``89 43 43 4c 44 47 52 0a``: not text, and spoilt by line-end conversion
-8       2     format version, 1
+8       2     format version, 1 or 2
 10      6     zero
 ======  ====  ==========================================================================
 
@@ -48,13 +48,13 @@ from charitychain.store.protocol import Frame
 
 __all__ = [
     "FORMAT_VERSION", "HEAD", "MAGIC", "MAX_ENTRY", "START",
-    "check_head", "encode_frame", "place", "scan_frames",
+    "VERSIONS", "check_head", "encode_frame", "make_head", "place", "scan_frames",
 ]  # fmt: skip
 
 MAGIC = b"\x89CCLDGR\n"
-FORMAT_VERSION = 1
-HEAD = MAGIC + struct.pack(">H6x", FORMAT_VERSION)
-START = len(HEAD)
+FORMAT_VERSION = 2
+VERSIONS = (1, 2)
+START = 16
 MAX_ENTRY = 1 << 28
 
 _FRAME_HEAD = struct.Struct(">III")
@@ -67,8 +67,18 @@ _BUDGET_FLOOR, _BUDGET_FACTOR = 1 << 26, 4
 ReadAt = Callable[[int, int], bytes]
 
 
-def check_head(head: bytes, name: str) -> None:
-    """Check the first bytes of a store.
+def make_head(version: int = FORMAT_VERSION) -> bytes:
+    """Return the first bytes of a store that holds a ledger of this format."""
+    return MAGIC + struct.pack(">H6x", version)
+
+
+HEAD = make_head()
+
+
+def check_head(head: bytes, name: str) -> int:
+    """Check the first bytes of a store, and return the format version that they name.
+
+    The frames are the same in all versions; what they hold is not (`charitychain.chain.genesis`).
 
     Raises:
         UnreadableError: ``CC-NOT-A-LEDGER``: other bytes than a ledger's; ``CC-VERSION``: of a later version.
@@ -79,16 +89,17 @@ def check_head(head: bytes, name: str) -> None:
             f"{name} is no charitychain ledger: it begins with {head[:8].hex(' ') or 'nothing'}, not {MAGIC.hex(' ')}",
             path=name,
         )
-    if head[:START] != HEAD:
-        version = int.from_bytes(head[8:10], "big")
+    version = int.from_bytes(head[8:10], "big")
+    if version not in VERSIONS or any(head[10:START]):
         raise UnreadableError(
             "CC-VERSION",
-            f"{name} has format version {version} (reserved bytes {head[10:START].hex()}), this release knows version"
-            f" {FORMAT_VERSION}; use a newer charitychain, or restore the file from a copy",
+            f"{name} has format version {version} (reserved bytes {head[10:START].hex()}), this release knows versions"
+            f" {', '.join(map(str, VERSIONS))}; use a newer charitychain, or restore the file from a copy",
             path=name,
             expected=FORMAT_VERSION,
             found=version,
         )
+    return version
 
 
 def encode_frame(entry: bytes) -> bytes:

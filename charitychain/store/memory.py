@@ -29,15 +29,16 @@ class MemoryStore:
     Attributes:
         data: The bytes as they stand; writing ``bytes(store.data)`` to a file gives a ledger file.
         kept: What `cut` took away, by the name that it returned.
+        version: The format version that the head names.
 
     Raises:
         UnreadableError: `data` does not begin as a ledger.
     """
 
-    __slots__ = ("_closed", "data", "kept", "name")
+    __slots__ = ("_closed", "data", "kept", "name", "version")
 
     def __init__(self, data: bytes = HEAD, name: str = "memory") -> None:
-        check_head(data[:START], name)
+        self.version = check_head(data[:START], name)
         self.name = name
         self.data = bytearray(data)
         self.kept: dict[str, bytes] = {}

@@ -49,6 +49,11 @@ class Store(Protocol):
         """What messages call this store, such as its path."""
         ...
 
+    @property
+    def version(self) -> int:
+        """The format version that the store's head names; the genesis record must name the same."""
+        ...
+
     def start(self) -> int:
         """Return the offset of the first frame."""
         ...

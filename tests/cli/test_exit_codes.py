@@ -105,7 +105,7 @@ def test_a_broken_rule_is_7_and_records_nothing(standing: Cli) -> None:
     standing.fails(7, "disburse", "edu", "edu", "1")
     standing.fails(7, "disburse", "edu", "nowhere", "1")
     standing.fails(7, "refund", "D-1", "--amount", "12.51")
-    standing.fails(7, "reverse", "D-1")
+    standing.fails(7, "reverse", "edu")
     standing.fails(7, "init", "v.ledger", "--origin", "x", "--no-passphrase")
     assert standing.ledger.read_bytes() == before
 

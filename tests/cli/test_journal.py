@@ -162,7 +162,7 @@ def test_columns_of_gifts_come_again_by_value(village: Cli) -> None:
         ('{"record":"disbursement","id":"B","from":"edu","to":"school","amount":"1","gift":"D-7"}', "D-7"),
         ('{"record":"refund","id":"R","donation":"D-1","amount":"12.51"}', "12.50"),
         ('{"record":"refund","id":"R","donation":"D-1","from":"school"}', "0.00"),
-        ('{"record":"reversal","id":"U","reverses":"D-1"}', "D-1"),
+        ('{"record":"reversal","id":"U","reverses":"edu"}', "edu"),
         ('{"record":"conversion","id":"C","from":"edu","amount":"1","to":"school","gives":"1"}', "CNY"),
         ('{"record":"donation","id":"D","account":"shcool","amount":"1"}', "shcool"),
         ('{"record":"donation","id":"D","account":"edu","amount":"1","author":"nobody"}', "nobody"),

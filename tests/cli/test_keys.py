@@ -91,7 +91,9 @@ def test_a_key_is_replaced_and_the_identity_stays(village: Cli) -> None:
     old = village.keys / "village.example_2026.self.key"
     old.unlink()
     village.ok("donate", "edu", "1", "--id", "D-3")
-    assert village.json("trace", "D-1")["held"] == [{"account": "edu", "amount": "12.50", "unit": "CNY"}]
+    assert village.json("trace", "D-1")["held"] == [
+        {"account": "edu", "amount": "12.50", "unit": "CNY", "state": "held"}
+    ]
 
 
 def test_a_second_party_keeps_its_own_key(village: Cli) -> None:

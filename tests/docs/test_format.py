@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from charitychain import codec, records, sumlog
 from charitychain.chain import blocks, genesis, statements
 from charitychain.ledger import Ledger
+from charitychain.records import kinds
 from charitychain.state.movements import Kind
 from charitychain.store import frames
 
@@ -69,7 +70,7 @@ def test_prefix_bytes_are_those_of_the_code() -> None:
     assert rows == {tag.name: tag.value for tag in sumlog.Tag}
 
 
-@pytest.mark.parametrize("cls", records._CLASSES, ids=lambda cls: cls.NAME)
+@pytest.mark.parametrize("cls", records.KINDS, ids=lambda cls: cls.NAME)
 def test_record_tables_are_those_of_the_code(cls: Any) -> None:
     """Each record stands in the page with its number and its fields in order."""
     assert [row[0] for row in _table(f"### {cls.KIND} {cls.NAME}")] == [field.name for field in fields(cls)]
@@ -77,10 +78,10 @@ def test_record_tables_are_those_of_the_code(cls: Any) -> None:
 
 def test_every_kind_of_the_page_is_known_or_reserved() -> None:
     """The page describes no kind that the code does not read, and reserves the ones that the code names as kept."""
-    listed = {int(number) for number in re.findall(r"^### (\d+) \w+$", PAGE, re.MULTILINE)}
-    assert listed == {cls.KIND for cls in records._CLASSES}
+    listed = {int(number) for number in re.findall(r"^### (\d+) [\w-]+$", PAGE, re.MULTILINE)}
+    assert listed == {cls.KIND for cls in records.KINDS}
     reserved = {int(row[0]) for row in _table("### Reserved kinds")}
-    said = re.search(r"Kinds ([\d, and]+) are kept", records.__doc__ or "")
+    said = re.search(r"Kinds? ([\d, and]+) (?:is|are) kept", kinds.__doc__ or "")
     assert said is not None and reserved == set(map(int, re.findall(r"\d+", said[1])))
     assert not reserved & listed
 
@@ -114,7 +115,8 @@ def test_offset_tables_are_those_of_the_code(heading: str, layout: struct.Struct
 def test_constants_are_those_of_the_code() -> None:
     """Magic, versions, limits and movement kinds of the page are the code's."""
     assert bytes.fromhex(_table("### Head")[0][2].partition("`")[2].strip("`")) == frames.MAGIC
-    assert frames.FORMAT_VERSION == genesis.FORMAT_VERSION == statements.STATEMENT_VERSION == 1
+    assert frames.FORMAT_VERSION == genesis.FORMAT_VERSION == 2 and statements.STATEMENT_VERSION == 1
+    assert frames.VERSIONS == genesis.VERSIONS == (1, 2)
     assert f"1 to {frames.MAX_ENTRY} |" in PAGE
     assert f"at most {codec.MAX_TEXT_BYTES} bytes" in PAGE and f"1 to {codec.MAX_ID_BYTES} bytes" in PAGE
     assert [(int(n), name) for n, name, _ in _table("## Movements")] == [(k.value, k.name) for k in Kind]
@@ -180,7 +182,7 @@ def _verify(key: bytes, signature: bytes, message: bytes) -> None:
 
 
 def _frames(data: bytes) -> list[bytes]:
-    assert data[:16] == bytes.fromhex("8943434c4447520a0001000000000000")
+    assert data[:8] == bytes.fromhex("8943434c4447520a") and data[8:10] in (b"\0\1", b"\0\2") and not any(data[10:16])
     at, found = 16, []
     while at < len(data):
         length, check, checksum = struct.unpack_from(">III", data, at)
@@ -212,9 +214,12 @@ def _trie_root(leaves: list[tuple[int, int, int, int, int]], leaf_prefix: int, n
 class _Account:
     """An account as the page tells it."""
 
-    def __init__(self, record: list[Any], data: bytes, author: int) -> None:
+    def __init__(self, record: list[Any], data: bytes, author: int, version: int) -> None:
         self.id, self.number, self.unit, self.rule = record[1], record[2], record[3], record[4] or "fifo"
         self.terms, self.owner = H(0x11, data), author
+        if version == 2:
+            title, tags, restriction, approvals, target, caps, naming, levy = [*record[6:], None, None][:8]
+            self.terms = H(0x35, _pack([title, tags, restriction, approvals, target, caps or [], naming, levy or []]))
         self.leaves: list[bytes] = []
         self.in_ = self.by_rule = self.by_name = self.back = 0
         self.holes: list[tuple[int, int, int, int, int]] = []
@@ -282,6 +287,7 @@ class _Reader:
         self.accounts: list[_Account] = []
         self.statements: dict[int, bytes] = {}
         self.kinds: list[int] = []
+        self.version = self.head_version = 0
         self.gifts: dict[str, tuple[int, int]] = {}
         self.spent: dict[str, tuple[_Account, int, int]] = {}
 
@@ -289,13 +295,13 @@ class _Reader:
         header, genesis, listed, seal = _unpack(data)
         height = len(self.log)
         version, at, _time, previous, *roots = struct.unpack(">HQQ32sI32sI32sI32s", header)
-        assert (version, at, len(header)) == (1, height, 158)
         if height == 0:
-            kind, version, self.origin, nonce, key = _unpack(genesis)
-            assert (kind, version, len(nonce), len(key)) == (0, 1, 32, 33)
+            kind, self.version, self.origin, nonce, key = _unpack(genesis)
+            assert (kind, len(nonce), len(key)) == (0, 32, 33) and self.version == self.head_version in (1, 2)
             self.identity = H(0x10, genesis)
             self.key_of[H(0x30, key)] = (0, key)
             self.operator.append((0, key))
+        assert (version, at, len(header)) == (self.version, height, 158)
         assert previous == (H(0x00, self.log[-1]) if height else self.identity)
         sealed = [self.statement(height, number, *parts) for number, parts in enumerate(listed)]
         assert (roots[0], roots[1]) == (len(listed), _root(sealed, 0x15))
@@ -364,8 +370,10 @@ class _Reader:
                     self.party(height, record)
                 case 2:
                     self.key(height, record)
+                case 7 if record[3] is not None:
+                    self.key_of[H(0x30, record[3])] = (next(p for p in self.parties if p[1] == record[2])[0], record[3])
                 case 5:
-                    self.accounts.append(_Account(record, data, author))
+                    self.accounts.append(_Account(record, data, author, self.version))
                 case 16:
                     run.append((i, record[2], record[3]))
                 case 17:
@@ -444,6 +452,7 @@ class _Reader:
 
 def _read(data: bytes, *, whole: bool) -> _Reader:
     reader = _Reader(whole)
+    reader.head_version = int.from_bytes(data[8:10], "big")
     for block in _frames(data):
         reader.block(block)
     return reader

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import charitychain
-from charitychain import entries, errors
+from charitychain import errors
+from charitychain.entries import form
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -65,15 +66,15 @@ def test_codes_in_other_pages_exist() -> None:
 
 def test_journal_fields_are_those_of_the_code() -> None:
     """The table of records and fields in the journal page is what an import takes."""
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", _page("reference/journal.md"), re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \| ([^|]+) \|$", _page("reference/journal.md"), re.MULTILINE)
     found = {
         kind: (set(re.findall(r"`(\w+)`", required)), set(re.findall(r"`(\w+)`", optional)), "*common*" in optional)
         for kind, required, optional in rows
     }
-    for kind, required in entries._REQUIRED.items():
-        optional = set(entries._OPTIONAL[kind])
-        common = set(entries._COMMON) <= optional
-        assert found[kind] == (set(required), optional - (set(entries._COMMON) if common else set()), common), kind
+    for kind, required in form.REQUIRED.items():
+        optional = set(form.OPTIONAL[kind])
+        common = set(form._COMMON) <= optional
+        assert found[kind] == (set(required), optional - (set(form._COMMON) if common else set()), common), kind
 
 
 def test_public_names_are_documented() -> None:

@@ -20,16 +20,17 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from charitychain.chain.genesis import Genesis
+from charitychain.chain.genesis import FORMAT_VERSION, Genesis
 from charitychain.errors import KeyAccessError
 from charitychain.index import Head, Index
 from charitychain.keyring import HighWaterMark
-from charitychain.keys import PrivateKey
+from charitychain.keys import PrivateKey, key_id
 from charitychain.ledger import SELF_ROLES
 from charitychain.reading import statement_reader
 from charitychain.replay import Replay, raise_fault
 from charitychain.sealing import Sealer, first_block, party_record
 from charitychain.state.parties import possession_message
+from charitychain.store.frames import make_head
 from charitychain.store.memory import MemoryStore
 from charitychain.writer import Writer
 
@@ -52,18 +53,19 @@ class Builder:
     Args:
         origin: The ledger's name.
         nonce: 32 bytes; with `origin` and the operator's seeded key it fixes the identity.
+        version: The format.
     """
 
-    def __init__(self, origin: str, *, nonce: bytes = bytes(32)) -> None:
+    def __init__(self, origin: str, *, nonce: bytes = bytes(32), version: int = FORMAT_VERSION) -> None:
         self.time = START_TIME
         self.keys: dict[bytes, PrivateKey] = {}
         self._made: dict[str, int] = {}
         operator = self.make_key("self")
-        self.genesis = Genesis(origin, nonce, operator.public_key)
+        self.genesis = Genesis(origin, nonce, operator.public_key, version)
         self.identity = self.genesis.identity()
         proof = operator.sign(possession_message(self.identity, "self", operator.public_key))
         party = party_record("self", SELF_ROLES, operator.public_key, proof, None)
-        self.store = MemoryStore()
+        self.store = MemoryStore(make_head(version))
         scratch = Index(":memory:", statement_reader(self.store), scratch=True)
         try:
             block, data = first_block(self.genesis, party, operator, scratch, self.clock)
@@ -96,6 +98,12 @@ class Builder:
         key = seeded_key(party, number)
         self.keys[key.public_key] = key
         return key
+
+    def key_id_of(self, party: str) -> str:
+        """Return the id of a party's acting key, as hex."""
+        key = self.core.state.party(party).key_at(self.core.state.height)
+        assert key is not None
+        return key_id(key).hex()
 
     def key_of(self, public: bytes) -> PrivateKey:
         if public not in self.keys:

@@ -1,26 +1,29 @@
-"""Writes the golden ledger and what it must answer: ``PYTHONPATH=tests python -m golden.make``.
+"""Writes the golden ledgers and what they must answer: ``PYTHONPATH=tests python -m golden.make``.
 
 The ledger holds every kind of record that format version 1 knows: units, parties with keys of their own and cosigned
 statements, key rotation, fifo and pro-rata accounts, donations in runs, gift columns of both widths with more than
 one run of 64, disbursements by rule and named, expenditures, conversions unfunded and funded, refunds, and partial
 reversals. A later release must read these bytes as this one does; they are written anew only when a new format
-version brings a golden ledger of its own.
+version brings a golden ledger of its own. The one of format 2 holds the kinds and fields that came with it as well.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from charitychain.ledger import Ledger
 from golden.builder import Builder
 
-__all__ = ["ANSWERS", "LEDGER", "answers", "build"]
+__all__ = ["ANSWERS", "ANSWERS_2", "LEDGER", "LEDGER_2", "answers", "build", "build_2"]
 
 LEDGER = Path(__file__).with_name("v1.ledger")
 ANSWERS = Path(__file__).with_name("v1.json")
+LEDGER_2 = Path(__file__).with_name("v2.ledger")
+ANSWERS_2 = Path(__file__).with_name("v2.json")
 
 _ORIGIN = "golden.example/2026"
 _NONCE = bytes(range(32))
@@ -30,15 +33,85 @@ _TREES, _RAIN = 130, 70
 
 
 def build() -> bytes:
-    """Return the bytes of the golden ledger."""
-    b = Builder(_ORIGIN, nonce=_NONCE)
+    """Return the bytes of the golden ledger of format 1."""
+    return _built(1, (_parties, _accounts, _gifts_in, _money_moves, _rotation, _conversions, _corrections, _late))
+
+
+def build_2() -> bytes:
+    """Return the bytes of the golden ledger of format 2: all of the other, and what came with that format."""
+    old = (_parties, _accounts, _gifts_in, _money_moves, _rotation, _conversions, _corrections, _late)
+    return _built(2, (*old, _terms, _undone, _words, _controls))
+
+
+def _built(version: int, seals: tuple[Callable[[Builder], None], ...]) -> bytes:
+    b = Builder(_ORIGIN, nonce=_NONCE, version=version)
     try:
-        for seal in (_parties, _accounts, _gifts_in, _money_moves, _rotation, _conversions, _corrections, _late):
+        for seal in seals:
             seal(b)
             b.commit()
         return b.data
     finally:
         b.close()
+
+
+def _terms(b: Builder) -> None:
+    w = b.writer
+    cap = {"percent": "12.5", "base": "received", "scope": "party", "period": "all", "mode": "refuse"}
+    w.account(
+        "office", unit="CNY", target="500.00", naming="forbidden", caps=[cap],
+        restriction={"purposes": ["rent"], "from": "2026-01-01", "until": "2026-12-31"},
+        approvals={"of": ["auditor", "platform"], "needed": 1},
+    )  # fmt: skip
+    w.account("pool", unit="CNY", rule="pro-rata", levy={"office": "8"})
+    w.add({"record": "account-change", "id": "AC-1", "account": "edu", "title": "", "tags": {}, "closed": False})
+    w.donation("D-pool", account="pool", amount="100.05", **_PLATFORM)
+    w.donation("D-pool-2", account="pool", amount="50.00", source="cash")
+
+
+def _undone(b: Builder) -> None:
+    w = b.writer
+    w.add({"record": "split", "id": "S-1", "from": "pool", "amount": "60.00", "to": {"office": "4.80", "edu": "55.20"}})
+    w.expenditure("X-rent", source="office", amount="1.00", payee="Landlord", purpose="rent", date="2026-03",
+                  approved_by=["auditor"])  # fmt: skip
+    w.disbursement("B-wrong", source="edu", to="relief", amount="9.00")
+    w.reversal("U-5", reverses="B-wrong", amount="4.00", reason="wrong account")
+    w.reversal("U-6", reverses="X-chalk", amount="1.00", gift="D-3")
+    w.reversal("U-7", reverses="D-pool-2", amount="20.00", reason="it was 30")
+    w.reversal("U-8", reverses="trees/1000", amount="0.99")
+    w.donation("D-again", account="pool", amount="20.00", replaces="D-pool-2")
+    w.add({"record": "statement", "records": [
+        {"record": "reversal", "id": "U-9", "reverses": "X-last"},
+        {"record": "expenditure", "id": "X-new", "from": "relief", "amount": "9.99", "payee": "Apotek",
+         "purpose": "bandages", "replaces": "X-last", "invoice": {"key": "INV-1", "total": "20.00"}},
+    ]})  # fmt: skip
+
+
+def _words(b: Builder) -> None:
+    w = b.writer
+    w.add({"record": "pledge", "id": "P-1", "account": "edu", "amount": "1000.00", "pledger": "A company"})
+    w.donation("D-pledged", account="edu", amount="10.00", pledge="P-1")
+    w.reversal("U-P", reverses="P-1", amount="100.00")
+    line = {"line": "books", "kind": "goods", "what": "school books", "quantity": 100, "price": "3.50"}
+    w.add({"record": "plan", "id": "PLAN-1", "account": "edu", "title": "Books", "lines": [line]})
+    w.expenditure("X-plan", source="edu", amount="7.00", payee="Toko Buku", purpose="books", line="PLAN-1/books")
+    w.add({"record": "acknowledgement", "id": "A-1", "acknowledges": "B-rule", "amount": "150.00"})
+    w.add({"record": "acknowledgement", "id": "A-2", "acknowledges": "X-plan", "author": "clinic",
+           "status": "disputed", "on_behalf_of": "the village", "note": "not seen"})  # fmt: skip
+    w.add({"record": "acknowledgement", "id": "A-3", "acknowledges": "D-0", "upto": True})
+    w.add({"record": "attestation", "id": "T-1", "accounts": ["edu", "pool"], "amount": "900.00", "at": "2026-01-31",
+           "author": "auditor"})  # fmt: skip
+    w.add({"record": "period", "id": "PC-1", "until": "2026-01-31"})
+    w.donation("D-late", account="edu", amount="1.00", date="2026-01-15")
+
+
+def _controls(b: Builder) -> None:
+    w = b.writer
+    spare = b.make_key("school").public_key.hex()
+    w.add({"record": "control", "id": "K-1", "party": "school", "recovery": spare})
+    b.commit()
+    w.add({"record": "key", "party": "school", "key": b.make_key("school").public_key.hex(), "by_recovery": True,
+           "replaces": b.key_id_of("school"), "compromised_since": 6})  # fmt: skip
+    w.add({"record": "suspension", "id": "SU-1", "party": "clinic", "suspended": True, "reason": "no answer"})
 
 
 def _parties(b: Builder) -> None:
@@ -163,13 +236,13 @@ def answers(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write both files."""
-    LEDGER.write_bytes(build())
+    """Write the files of format 2; those of format 1 stay as release 0.1 wrote them."""
+    LEDGER_2.write_bytes(build_2())
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "v1.ledger"
-        copy.write_bytes(LEDGER.read_bytes())
+        copy = Path(folder) / "v2.ledger"
+        copy.write_bytes(LEDGER_2.read_bytes())
         text = json.dumps(answers(copy), indent=1, sort_keys=True, ensure_ascii=False)
-    ANSWERS.write_text(text + "\n", encoding="utf-8")
+    ANSWERS_2.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@
 
 Kinds: `plain` (donations, disbursements, expenditures), `records` (every kind of record), `reversals` (repeated partial
 ones), `wild` (names, refunds under both rules, circles, repeated partial reversals, funded conversions, foreign
-exchange) and `funded` (steps and sponsors; often one gift is on both lineages).
+exchange) and `funded` (steps and sponsors; often one gift is on both lineages). Then `corrections` (disbursements,
+donations, pledges and single gifts' shares of a use reversed in parts), `splits` (repeated, in circles, with levies)
+and `terms` (restrictions, caps, naming, levies, closed accounts, and changes of all these).
 
     >>> [record["record"] for record in random_history(1, "plain", 2)][-2:]
     ['donation', 'expenditure']
@@ -15,43 +17,37 @@ exchange) and `funded` (steps and sponsors; often one gift is on both lineages).
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator
 
+from .amendments import DATES, AmendingMaker
+from .makers import Maker
 from .model import CURRENCIES, Model, ModelRefused, Record, format_amount
 
-KINDS = ("plain", "records", "reversals", "wild", "funded")
-LARGEST_STEP = 60
-
-_WEIGHTS: dict[str, dict[str, int]] = {
-    "plain": {"donation": 4, "disbursement": 4, "expenditure": 3},
-    "records": {
-        "donation": 6, "disbursement": 5, "named": 2, "expenditure": 4, "conversion": 3, "funded": 3, "refund": 2,
-        "reversal": 2,
-    },
-    "reversals": {"donation": 3, "disbursement": 3, "expenditure": 3, "reversal": 6},
-    "wild": {
-        "donation": 3, "disbursement": 8, "named": 3, "expenditure": 4, "conversion": 3, "funded": 4, "refund": 2,
-        "reversal": 5,
-    },
-    "funded": {
-        "donation": 5, "disbursement": 4, "expenditure": 2, "conversion": 2, "funded": 6, "refund": 1, "reversal": 1,
-    },
-}  # fmt: skip
-
-# Several accounts of few units: only then do circles close and a gift meets itself in a conversion.
-_UNITS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "plain": (("CNY",), ("JPY",), ("CNY", "STEP")),
-    "records": (("CNY", "STEP"), ("CNY", "USD", "STEP"), ("CNY", "JPY", "MASK"), ("CNY", "USD", "JPY", "STEP", "MASK")),
-    "reversals": (("CNY",), ("JPY", "CNY"), ("MASK",)),
-    "wild": (("CNY", "MASK"), ("CNY", "JPY"), ("CNY", "JPY", "STEP"), ("USD", "CNY", "STEP", "MASK")),
-    "funded": (("CNY", "STEP"), ("CNY", "MASK"), ("CNY", "STEP", "MASK"), ("JPY", "STEP", "CNY")),
-}
+KINDS_1 = ("plain", "records", "reversals", "wild", "funded")
+KINDS_2 = ("corrections", "splits", "terms")
+KINDS = (*KINDS_1, *KINDS_2)
 
 
 def random_history(seed: int, kind: str, steps: int) -> list[Record]:
     """Return a valid journal: 3 to 8 accounts, then exactly `steps` records of that kind of history."""
-    return _Maker(seed, kind).make(steps)
+    return (AmendingMaker if kind in KINDS_2 else Maker)(seed, kind).make(steps)
+
+
+def in_statements(history: list[Record], seed: int = 0) -> list[Record]:
+    """Return the same journal with its records, behind the accounts, in statements of one to five records each.
+
+    A statement is a line that holds a list of records, of which all count or none.
+    """
+    rng = random.Random(f"statements {seed}")
+    start = next((n for n, record in enumerate(history) if record["record"] != "account"), len(history))
+    result, rest = history[:start], history[start:]
+    while rest:
+        count = rng.randint(1, 5)
+        result.append({"record": "statement", "records": rest[:count]})
+        rest = rest[count:]
+    return result
 
 
 def random_refused(seed: int) -> Iterator[tuple[list[Record], Record]]:
@@ -64,13 +60,27 @@ def random_refused(seed: int) -> Iterator[tuple[list[Record], Record]]:
 
 
 def refused_with_reasons(seed: int) -> Iterator[tuple[list[Record], Record, str]]:
-    """Yield what `random_refused` yields, with the model's reason as a third item."""
+    """Yield what `random_refused` yields, with the model's reason as a third item.
+
+    Seeds take turns: even ones have records that break the rules of value alone, odd ones those of terms, splits and
+    corrections too.
+    """
     rng = random.Random(f"refused {seed}")
-    history = random_history(seed, rng.choice(("records", "wild", "funded")), rng.randint(10, 40))
+    kinds = KINDS_2 if seed % 2 else ("records", "wild", "funded")
+    history = random_history(seed, rng.choice(kinds), rng.randint(10, 40))
     model = Model(history)
     by_reason: dict[str, list[Record]] = {}
     for reason, bad in _bad_records(rng, model, history):
         by_reason.setdefault(reason, []).append(bad)
+    if seed % 2:
+        # What is bad without terms may be refused because of them first, or not at all.
+        candidates = [bad for found in by_reason.values() for bad in found]
+        by_reason = {}
+        for bad in [*candidates, *_bad_amendments(rng, model)]:
+            try:
+                copy.deepcopy(model).apply(bad)
+            except ModelRefused as refusal:
+                by_reason.setdefault(refusal.reason, []).append(bad)
     for reason, found in by_reason.items():
         for bad in rng.sample(found, min(3, len(found))):
             yield history, bad, reason
@@ -97,175 +107,6 @@ def fair_pool(gifts: int = 10_000, outflows: int = 500) -> list[Record]:
             "purpose": "books", "category": "programme",
         })  # fmt: skip
     return journal
-
-
-class _Maker:
-    """Proposes records at random and keeps those that the model accepts."""
-
-    def __init__(self, seed: int, kind: str) -> None:
-        self.rng = random.Random(f"{kind} {seed}")
-        self.weights = _WEIGHTS[kind]
-        self.model = Model()
-        self.journal: list[Record] = []
-        self.counts: dict[str, int] = {}
-        units = self.rng.choice(_UNITS[kind])
-        count = self.rng.randint(max(3, min(8, 2 * len(units))), 8)
-        rules = self.rng.choice((("fifo",), ("pro-rata",), ("fifo", "pro-rata"), ("fifo", "pro-rata")))
-        for n in range(count):
-            # Each unit gets an account before chance decides.
-            unit = units[n] if n < len(units) else self.rng.choice(units)
-            self._keep({
-                "record": "account", "id": f"a{n}", "unit": unit, "title": f"Account {n}",
-                "rule": self.rng.choice(rules),
-            })  # fmt: skip
-
-    def make(self, steps: int) -> list[Record]:
-        names = list(self.weights)
-        kept = 0
-        while kept < steps:
-            name = self.rng.choices(names, [self.weights[each] for each in names])[0]
-            record = self._propose(name)
-            if record is None:
-                continue
-            try:
-                self._keep(record)
-            except ModelRefused:
-                continue
-            kept += 1
-        return self.journal
-
-    def _keep(self, record: Record) -> None:
-        self.model.apply(record)
-        self.journal.append(record)
-        self.counts[record["record"]] = self.counts.get(record["record"], 0) + 1
-
-    def _propose(self, name: str) -> Record | None:
-        """Return a likely record of this sort, or nothing when the history holds nothing for it yet."""
-        if name == "donation":
-            return self._donation()
-        if name == "reversal":
-            return self._reversal()
-        if name == "refund":
-            return self._refund()
-        full = [account.id for account in self.model.accounts.values() if account.coins]
-        if not full:
-            return None
-        source = self.rng.choice(full)
-        if name in ("conversion", "funded"):
-            return self._conversion(source, funded=name == "funded")
-        gift: str | None = None
-        if name == "named" or (name == "expenditure" and "named" in self.weights and self.rng.random() < 0.2):
-            gift = self.rng.choice(self.model.accounts[source].coins).payer
-        if name == "expenditure" or (name == "named" and self.rng.random() < 0.4):
-            return self._expenditure(source, gift)
-        return self._disbursement(source, gift)
-
-    def _donation(self) -> Record:
-        account = self.model.accounts[self.rng.choice(list(self.model.accounts))]
-        record = self._new("donation", "D")
-        record["account"] = account.id
-        record["amount"] = self._text(self.rng.randint(1, LARGEST_STEP), account.unit)
-        if account.unit in CURRENCIES:
-            record["source"] = "cash"
-        else:
-            record["source"] = "steps" if account.unit == "STEP" else "in-kind"
-        if self.rng.random() < 0.5:
-            record["donor"] = f"{self.rng.getrandbits(128):032x}"
-        return record
-
-    def _disbursement(self, source: str, gift: str | None) -> Record | None:
-        unit = self.model.accounts[source].unit
-        targets = [each.id for each in self.model.accounts.values() if each.unit == unit and each.id != source]
-        if not targets:
-            return None
-        record = self._new("disbursement", "B")
-        record.update({"from": source, "to": self.rng.choice(targets), "amount": self._some(source, gift)})
-        if gift is not None:
-            record["gift"] = gift
-        return record
-
-    def _expenditure(self, source: str, gift: str | None) -> Record:
-        record = self._new("expenditure", "X")
-        record.update({
-            "from": source, "amount": self._some(source, gift),
-            "payee": self.rng.choice(("Toko Buku", "Shop 7", "Well Works")),
-            "purpose": self.rng.choice(("books", "rice")),
-        })  # fmt: skip
-        if self.rng.random() < 0.5:
-            record["category"] = self.rng.choice(("programme", "administration", "fundraising"))
-        if gift is not None:
-            record["gift"] = gift
-        return record
-
-    def _conversion(self, source: str, *, funded: bool) -> Record | None:
-        unit = self.model.accounts[source].unit
-        targets = [each for each in self.model.accounts.values() if each.unit != unit]
-        if not targets:
-            return None
-        target = self.rng.choice(targets)
-        record = self._new("conversion", "C")
-        record.update({"from": source, "amount": self._some(source, None), "to": target.id})
-        if not funded:
-            record["gives"] = self._text(self.rng.randint(1, LARGEST_STEP), target.unit)
-            return record
-        sponsors = [
-            each.id
-            for each in self.model.accounts.values()
-            if each.unit == target.unit and each is not target and each.coins
-        ]
-        if not sponsors:
-            return None
-        sponsor = self.rng.choice(sponsors)
-        record.update({"gives": self._some(sponsor, None), "funded_from": sponsor})
-        return record
-
-    def _refund(self) -> Record | None:
-        full = [account for account in self.model.accounts.values() if account.coins]
-        if not full:
-            return None
-        account = self.rng.choice(full)
-        donation = self.rng.choice(account.coins).payer
-        record = self._new("refund", "R")
-        record["donation"] = donation
-        if account is not self.model.donations[donation][0] or self.rng.random() < 0.5:
-            record["from"] = account.id
-        if self.rng.random() < 0.7:
-            record["amount"] = self._text(
-                self.rng.randint(1, min(LARGEST_STEP, account.paid_by(donation))), account.unit
-            )
-        return record
-
-    def _reversal(self) -> Record | None:
-        uses = [use_id for use_id, use in self.model.expenditures.items() if use.coins]
-        if not uses:
-            return None
-        # The one reversed before is likely to be reversed again: rounding shows only then.
-        begun = [use_id for use_id in uses if self.model.expenditures[use_id].reversed]
-        use_id = self.rng.choice(begun if begun and self.rng.random() < 0.6 else uses)
-        use = self.model.expenditures[use_id]
-        record = self._new("reversal", "U")
-        record["reverses"] = use_id
-        if self.rng.random() < 0.85:
-            most = len(use.coins) if self.rng.random() < 0.3 else max(1, len(use.coins) // 3)
-            record["amount"] = self._text(self.rng.randint(1, most), use.account.unit)
-        record["reason"] = self.rng.choice(("entered twice", "goods sent back"))
-        return record
-
-    def _new(self, kind: str, letter: str) -> Record:
-        return {"record": kind, "id": f"{letter}-{self.counts.get(kind, 0) + 1}"}
-
-    def _some(self, account_id: str, gift: str | None) -> str:
-        """Return an amount that is there, now and then all of it."""
-        account = self.model.accounts[account_id]
-        there = min(LARGEST_STEP, len(account.coins) if gift is None else account.paid_by(gift))
-        return self._text(there if self.rng.random() < 0.15 else self.rng.randint(1, there), account.unit)
-
-    def _text(self, minor: int, unit: str) -> str:
-        """Write an amount, sometimes in the short spelling that means the same."""
-        text = format_amount(minor, self.model.decimals[unit])
-        if "." in text and self.rng.random() < 0.3:
-            text = text.rstrip("0").rstrip(".")
-        return text
 
 
 def _bad_records(rng: random.Random, model: Model, history: list[Record]) -> Iterator[tuple[str, Record]]:
@@ -356,7 +197,7 @@ def _bad_records(rng: random.Random, model: Model, history: list[Record]) -> Ite
         )
         if not use.coins:
             yield "reversal", {"record": "reversal", "id": "bad", "reverses": use_id, "reason": "entered twice"}
-    for kind in ("donation", "conversion", "refund", "reversal"):
+    for kind in ("conversion", "refund", "reversal", "split"):
         of_kind = [record["id"] for record in history if record["record"] == kind]
         if of_kind:
             yield (
@@ -364,3 +205,65 @@ def _bad_records(rng: random.Random, model: Model, history: list[Record]) -> Ite
                 {"record": "reversal", "id": "bad", "reverses": rng.choice(of_kind), "reason": "entered twice"},
             )
     yield "reverses", {"record": "reversal", "id": "bad", "reverses": "nothing", "reason": "entered twice"}
+
+
+def _bad_amendments(rng: random.Random, model: Model) -> Iterator[Record]:
+    """Yield records likely to break a rule of terms, splits or corrections; the model says whether they do."""
+
+    def change(account: str, **fields: object) -> Record:
+        return {"record": "account-change", "id": "bad", "account": account, **fields}
+
+    def split(source: str, amount: str, to: dict[str, str]) -> Record:
+        return {"record": "split", "id": "bad", "from": source, "amount": amount, "to": to, "date": "2026-03-31"}
+
+    def undo(wrong: str, **fields: str) -> Record:
+        return {"record": "reversal", "id": "bad", "reverses": wrong, "reason": "entered twice", **fields}
+
+    for source in model.accounts.values():
+        one, two = model.text(1, source.unit), model.text(2, source.unit)
+        yield {"record": "donation", "id": "bad", "account": source.id, "amount": one, "source": "cash"}
+        if not source.coins:
+            continue
+        gift = rng.choice(source.coins).payer
+        yield change(source.id, closed=True)
+        yield change(source.id, restriction={"purposes": ["something else"]})
+        yield change(source.id, restriction={})
+        yield split(source.id, one, {source.id: one})
+        for amount in (1, len(source.coins) // 2 + 1, len(source.coins)):
+            text = model.text(amount, source.unit)
+            spend = {"record": "expenditure", "id": "bad", "from": source.id, "amount": text, "payee": "Shop 7"}
+            for purpose in ("books", "something else"):
+                yield {**spend, "purpose": purpose, "date": rng.choice(DATES)}
+                yield {**spend, "purpose": purpose}
+            for date in rng.sample(DATES, 3):
+                yield {**spend, "purpose": "books", "date": date, "category": "administration"}
+            yield {**spend, "amount": one, "purpose": "books", "date": rng.choice(DATES), "gift": gift}
+        for target in model.accounts.values():
+            if target is source:
+                continue
+            yield {"record": "disbursement", "id": "bad", "from": source.id, "to": target.id, "amount": one}
+            yield split(source.id, one, {target.id: one})
+            yield split(source.id, two, {target.id: one})
+            yield split(source.id, two, {target.id: one, source.id: one})
+            if target.unit != source.unit:
+                gives = model.text(1, target.unit)
+                yield {
+                    "record": "conversion", "id": "bad", "from": source.id, "amount": one, "to": target.id,
+                    "gives": gives, "date": "2026-03-31",
+                }  # fmt: skip
+    for use_id, use in model.expenditures.items():
+        yield undo(use_id)
+        for gift, there in model.sources(use_id):
+            yield undo(use_id, gift=gift, amount=model.text(there + 1, use.account.unit))
+    for wrong, disbursement in model.disbursements.items():
+        unit = disbursement.source.unit
+        yield undo(wrong)
+        yield undo(wrong, amount=model.text(len(disbursement.resting(None)) + 1, unit))
+        gift = rng.choice(disbursement.laid).payer
+        yield undo(wrong, gift=gift, amount=model.text(len(disbursement.resting(gift)) + 1, unit))
+    for wrong, (home, given) in model.donations.items():
+        yield undo(wrong)
+        yield undo(wrong, amount=model.text(given, home.unit))
+        yield undo(wrong, amount=model.text(given + 1, home.unit))
+    for wrong, pledge in model.pledges.items():
+        yield undo(wrong, amount=model.text(pledge.amount - pledge.reversed + 1, pledge.account.unit))

@@ -4,7 +4,7 @@ A brute-force model to compare the library with. It shares no code with it and k
 every minor unit is one `Coin` object, every account a list of coins in order of arrival, and a rule
 is a choice of list indices. Slow, small, and meant to be read beside the description of the rules.
 
-Rules upheld here:
+How value moves:
 
 - fifo takes the first x coins that remain;
 - pro-rata takes from B coins the one at index z iff `((z+1)*x+phi)//B - (z*x+phi)//B == 1`, with phi = (all that
@@ -14,14 +14,29 @@ Rules upheld here:
 - the source coin at p of S in a conversion gives the target places `[p*M//S, (p+1)*M//S)`: each place has one source
   coin, and a source coin gives several places, one or none;
 - in a funded conversion the funding coin at i pays for place i, and the source coin of that place has earned it;
-- a reversal lays coins of an expenditure on the end of the tape again, a partial one takes them evenly.
+- a split takes its coins by the source's rule, as one outflow; each part in the order given takes evenly (phi 0) from
+  what the parts before it left, and the last part takes the rest.
+
+How it comes back:
+
+- of an expenditure, to the end of the tape: a part of it evenly, with phi = (all that came back before) mod what is
+  left, or the first coins of one gift in the order of the use;
+- of a disbursement, to the end of the *source's* tape: the first coins that it laid on its target and that have not
+  moved since; nothing that left and came back;
+- of a donation, out of the ledger: its own coins that are still of its unit and were never converted, from its own
+  account first, then from the others in the order in which they were opened; all that is asked for or nothing;
+- of a pledge: no coin moves;
+- a split cannot be reversed.
+
+What an account's terms forbid is said in `checks`; it is asked before anything moves. Reversals and refunds are free of
+restriction, naming and levy. A cap binds every expenditure in its scope, not only those of the account that states it.
 
 Lineages: a coin has one `payer` (the gift at the end of its paying lineage) and a `trail` for every gift that reaches
 it, along whatever mixture of paying and earning. Where a gift reaches a coin through both parents of a conversion, it
 is there once, with the trail of the paying parent, and `gives` of the conversion does not count it again.
 
-Left to others: parties, signatures, dates, approvals, batches of gifts, reversals of disbursements, imports that repeat
-a line.
+Left to others: keys (the model is told who signed; told nothing, it takes every signature for given), batches of gifts,
+imports that repeat a line.
 
     >>> model = Model()
     >>> model.apply({"record": "account", "id": "edu", "unit": "CNY", "title": "Education", "rule": "fifo"})
@@ -33,170 +48,80 @@ a line.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-Record = dict[str, str]
-Trace = dict[str, Any]
+from . import tracing
+from .checks import Checks
+from .coins import (
+    COMMODITIES,
+    CURRENCIES,
+    LARGEST,
+    Account,
+    Coin,
+    Conversion,
+    Disbursement,
+    Expenditure,
+    Gone,
+    Pledge,
+    even_indices,
+    format_amount,
+    parse_amount,
+    take_evenly,
+)
+from .terms import ANYTHING, ModelRefused, Record, Spent, Terms
+from .tracing import Trace, canonical
 
-CURRENCIES = {"CNY": 2, "USD": 2, "EUR": 2, "IDR": 2, "JPY": 0, "KWD": 3}
-COMMODITIES = {"STEP": 0, "MINUTE": 0, "MASK": 0, "MEAL": 0, "TREE": 0}
-LARGEST = 2**63 - 1
-DIGITS = frozenset("0123456789")
-
-
-class ModelRefused(Exception):
-    """A record that the rules refuse; `reason` is one short word. The model is as it was before."""
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(f"{reason}: {sentence}")
-        self.reason = reason
-
-
-def parse_amount(text: str, decimals: int) -> int:
-    """Return the minor units (>= 1) of a decimal string; refuse signs, exponents, zero and too many decimals."""
-    whole, dot, fraction = text.partition(".")
-    if not whole or (dot and not fraction) or not DIGITS.issuperset(whole + fraction):
-        raise ModelRefused("amount", f"{text!r} is no decimal amount")
-    if len(fraction) > decimals:
-        raise ModelRefused("amount", f"{text!r} has more than {decimals} decimals")
-    minor = int(whole + fraction.ljust(decimals, "0"))
-    if not 1 <= minor <= LARGEST:
-        raise ModelRefused("amount", f"{text!r} is outside 1..2^63-1 minor units")
-    return minor
+__all__ = [
+    "COMMODITIES", "CURRENCIES", "LARGEST", "Coin", "Model", "ModelRefused", "Record", "Trace", "canonical",
+    "even_indices", "format_amount", "parse_amount",
+]  # fmt: skip
 
 
-def format_amount(minor: int, decimals: int) -> str:
-    """Write minor units with the full exponent: 250 of 2 decimals is `2.50`."""
-    if decimals == 0:
-        return str(minor)
-    digits = str(minor).rjust(decimals + 1, "0")
-    return f"{digits[:-decimals]}.{digits[-decimals:]}"
+class Model(Checks):
+    """All accounts, coin by coin, after the records applied so far.
 
+    Args:
+        journal: Records to apply at once.
+        today: The year (or a day of it) of every record that states no date.
+    """
 
-def even_indices(size: int, count: int, phi: int) -> list[int]:
-    """Return the indices that the pro-rata map takes: `count` of `size`, starting from the remainder `phi`."""
-    return [z for z in range(size) if ((z + 1) * count + phi) // size - (z * count + phi) // size == 1]
-
-
-class Coin:
-    """One minor unit: who paid it, and the way by which each gift that reaches it came here."""
-
-    __slots__ = ("payer", "trails")
-
-    def __init__(self, payer: str, trails: dict[str, tuple[str, ...]]) -> None:
-        self.payer = payer
-        self.trails = trails
-
-    def passed(self, record_id: str) -> Coin:
-        """Return this coin with `record_id` as the last step of every trail."""
-        return Coin(self.payer, {gift: (*trail, record_id) for gift, trail in self.trails.items()})
-
-
-class Account:
-    """A list of the coins that remain, in order of arrival, and what its rule took so far."""
-
-    def __init__(self, account_id: str, unit: str, rule: str) -> None:
-        self.id = account_id
-        self.unit = unit
-        self.rule = rule
-        self.coins: list[Coin] = []
-        self.rule_taken = 0
-        self.came = 0
-        self.went = 0
-
-    def receive(self, coins: Iterable[Coin]) -> None:
-        """Lay coins on the end of the tape, in their order."""
-        before = len(self.coins)
-        self.coins.extend(coins)
-        self.came += len(self.coins) - before
-
-    def take_by_rule(self, count: int) -> list[Coin]:
-        """Take `count` coins as the account's rule says."""
-        size = len(self.coins)
-        if self.rule == "fifo":
-            indices = list(range(count))
-        else:
-            indices = even_indices(size, count, self.rule_taken % size)
-        self.rule_taken += count
-        return self._remove(indices, count)
-
-    def take_of_gift(self, gift: str, count: int) -> list[Coin]:
-        """Take the first `count` coins that this gift paid; the rule's own count stays as it is."""
-        return self._remove([z for z, coin in enumerate(self.coins) if coin.payer == gift][:count], count)
-
-    def paid_by(self, gift: str) -> int:
-        """Return how many coins here this gift paid."""
-        return sum(coin.payer == gift for coin in self.coins)
-
-    def _remove(self, indices: Sequence[int], count: int) -> list[Coin]:
-        assert len(indices) == count, "a choice of coins has the size that was asked for"
-        chosen = set(indices)
-        taken = [self.coins[z] for z in indices]
-        self.coins = [coin for z, coin in enumerate(self.coins) if z not in chosen]
-        self.went += count
-        return taken
-
-
-class Expenditure:
-    """A final use: the coins that are still used, in the order in which they were taken, and how many came back."""
-
-    def __init__(self, record: Mapping[str, str], account: Account, coins: list[Coin]) -> None:
-        self.record = record
-        self.account = account
-        self.coins = coins
-        self.reversed = 0
-
-
-class Conversion:
-    """What each gift put into a conversion as its source, and how many places it reached only through that."""
-
-    def __init__(self, source_unit: str, size: int, target_unit: str, given: int, funded: bool) -> None:
-        self.source_unit = source_unit
-        self.size = size
-        self.target_unit = target_unit
-        self.given = given
-        self.funded = funded
-        self.amounts: Counter[str] = Counter()
-        self.gives: Counter[str] = Counter()
-        # Places that a gift reached along both lineages: there once, and not in `gives`.
-        self.met: Counter[str] = Counter()
-
-
-class Refund:
-    """Coins that went back to the donor of one gift."""
-
-    def __init__(self, donation: str, unit: str, coins: list[Coin]) -> None:
-        self.donation = donation
-        self.unit = unit
-        self.coins = coins
-
-
-class Model:
-    """All accounts, coin by coin, after the records applied so far."""
-
-    def __init__(self, journal: Iterable[Mapping[str, str]] = ()) -> None:
-        self.decimals: dict[str, int] = {**CURRENCIES, **COMMODITIES}
+    def __init__(self, journal: Iterable[Mapping[str, Any]] = (), today: str = "2026-01-01") -> None:
+        super().__init__(today)
         # One space of ids; `self` is the first party of every ledger.
         self.ids: set[str] = {"self"}
-        self.accounts: dict[str, Account] = {}
-        self.donations: dict[str, tuple[Account, int]] = {}
-        self.expenditures: dict[str, Expenditure] = {}
+        self.authors: dict[str, str] = {}
+        self.pledges: dict[str, Pledge] = {}
+        self.disbursements: dict[str, Disbursement] = {}
         self.conversions: dict[str, Conversion] = {}
-        self.refunds: dict[str, Refund] = {}
+        self.refunds: dict[str, Gone] = {}
+        # Reversals of donations; one that is no reversal of a donation is nowhere.
+        self.unreceived: dict[str, Gone] = {}
         for record in journal:
             self.apply(record)
 
     # -- records ---------------------------------------------------------------------------------
 
-    def apply(self, record: Mapping[str, str]) -> None:
-        """Apply one journal record, or raise `ModelRefused` and leave the model as it was."""
+    def apply(self, record: Mapping[str, Any], signers: frozenset[str] | None = None) -> None:
+        """Apply one journal record, or raise `ModelRefused` and leave the model as it was.
+
+        Args:
+            record: A journal line; one of kind `statement` holds a list of others, of which all count or none.
+            signers: The parties that signed; nothing is all that are needed.
+        """
+        if record["record"] == "statement":
+            self._statement(record["records"], signers)
+            return
         kinds = {
             "unit": self._unit,
             "account": self._account,
+            "account-change": self._account_change,
             "donation": self._donation,
+            "pledge": self._pledge,
             "disbursement": self._disbursement,
+            "split": self._split,
             "expenditure": self._expenditure,
             "conversion": self._conversion,
             "refund": self._refund,
@@ -208,59 +133,142 @@ class Model:
         record_id = record["id"]
         if record_id in self.ids:
             raise ModelRefused("duplicate-id", f"{record_id} was used before")
+        self._signers = signers
         act(record_id, record)
         self.ids.add(record_id)
 
-    def _unit(self, record_id: str, record: Mapping[str, str]) -> None:
+    def _statement(self, records: list[Record], signers: frozenset[str] | None) -> None:
+        if not records or any(record["record"] == "statement" for record in records):
+            raise ModelRefused("kind", "a statement holds records, at least one, and no statement")
+        trial = copy.deepcopy(self)
+        for record in records:
+            trial.apply(record, signers)
+        self.__dict__ = trial.__dict__
+
+    def _unit(self, record_id: str, record: Mapping[str, Any]) -> None:
         if record_id in self.decimals:
             raise ModelRefused("duplicate-id", f"unit {record_id} exists")
         self.decimals[record_id] = int(record["decimals"])
 
-    def _account(self, record_id: str, record: Mapping[str, str]) -> None:
+    # -- accounts --------------------------------------------------------------------------------
+
+    def _account(self, record_id: str, record: Mapping[str, Any]) -> None:
         if record["unit"] not in self.decimals:
             raise ModelRefused("unknown-unit", f"no unit {record['unit']}")
         if record["rule"] not in ("fifo", "pro-rata"):
             raise ModelRefused("rule", f"no rule {record['rule']}")
-        self.accounts[record_id] = Account(record_id, record["unit"], record["rule"])
+        account = Account(record_id, record["unit"], record["rule"], Terms().changed(record))
+        self._check_signed(account.terms.owner)
+        self._check_levy(account, account.terms)
+        self.accounts[record_id] = account
 
-    def _donation(self, record_id: str, record: Mapping[str, str]) -> None:
+    def _account_change(self, _: str, record: Mapping[str, Any]) -> None:
         account = self._get_account(record["account"])
-        amount = self._amount(record["amount"], account.unit)
+        old, new = account.terms, account.terms.changed(record)
+        self._check_signed(old.owner, new.owner)
+        self._check_approved(account)
+        if old.closed and not new.closed:
+            raise ModelRefused("closed", f"{account.id} stays closed")
+        if new.closed and account.coins:
+            raise ModelRefused("closed", f"{account.id} holds {len(account.coins)}")
+        if account.came and not (new.restriction or ANYTHING).keeps(old.restriction):
+            raise ModelRefused("restriction", f"{account.id} took value in under a narrower restriction")
+        self._check_levy(account, new)
+        account.terms = new
+
+    def _check_levy(self, account: Account, terms: Terms) -> None:
+        for name in terms.levy.percents if terms.levy is not None else ():
+            target = self._get_account(name)
+            if target is account or target.unit != account.unit:
+                raise ModelRefused("levy", f"{account.id} cannot give a share to {name}")
+
+    # -- value in --------------------------------------------------------------------------------
+
+    def _donation(self, record_id: str, record: Mapping[str, Any]) -> None:
+        account = self._get_account(record["account"])
+        amount = self.minor(record["amount"], account.unit)
+        if "pledge" in record and record["pledge"] not in self.pledges:
+            raise ModelRefused("unknown-pledge", f"no pledge {record['pledge']}")
+        self._check_open(account)
+        author = record.get("author", account.terms.owner)
+        self._check_signed(author)
+        self.authors[record_id] = author
         self.donations[record_id] = (account, amount)
+        self._enter(account, record, "donated", amount)
         account.receive(Coin(record_id, {record_id: ()}) for _ in range(amount))
 
-    def _disbursement(self, record_id: str, record: Mapping[str, str]) -> None:
-        source, target = self._get_account(record["from"]), self._get_account(record["to"])
-        amount = self._amount(record["amount"], source.unit)
-        if source is target:
-            raise ModelRefused("same-account", f"{record_id} goes from {source.id} to itself")
-        if source.unit != target.unit:
-            raise ModelRefused("unit", f"{source.unit} cannot be passed on as {target.unit}")
-        self._check_outflow(source, amount, record.get("gift"))
-        target.receive(coin.passed(record_id) for coin in self._take(source, amount, record.get("gift")))
+    def _pledge(self, record_id: str, record: Mapping[str, Any]) -> None:
+        account = self._get_account(record["account"])
+        amount = self.minor(record["amount"], account.unit)
+        self._check_open(account)
+        self.pledges[record_id] = Pledge(account, amount)
 
-    def _expenditure(self, record_id: str, record: Mapping[str, str]) -> None:
+    # -- value on --------------------------------------------------------------------------------
+
+    def _disbursement(self, record_id: str, record: Mapping[str, Any]) -> None:
+        source, target = self._get_account(record["from"]), self._get_account(record["to"])
+        amount, gift = self.minor(record["amount"], source.unit), record.get("gift")
+        self._check_passing(record_id, source, target)
+        self._check_outflow(source, amount, gift)
+        laid = [coin.passed(record_id) for coin in self._take(source, amount, gift)]
+        target.receive(laid)
+        self.disbursements[record_id] = Disbursement(source, target, laid)
+        self._enter(source, record, "out", amount)
+        self._enter(target, record, "in", amount)
+
+    def _split(self, record_id: str, record: Mapping[str, Any]) -> None:
         source = self._get_account(record["from"])
-        amount = self._amount(record["amount"], source.unit)
-        self._check_outflow(source, amount, record.get("gift"))
-        coins = self._take(source, amount, record.get("gift"))
-        self.expenditures[record_id] = Expenditure(dict(record), source, coins)
+        amount = self.minor(record["amount"], source.unit)
+        parts = [(self._get_account(name), self.minor(text, source.unit)) for name, text in record["to"].items()]
+        if sum(part for _, part in parts) != amount:
+            raise ModelRefused("parts", f"the parts of {record_id} are not {amount} together")
+        for target, _ in parts:
+            self._check_passing(record_id, source, target)
+        self._check_outflow(source, amount, None, is_split=True)
+        levy = source.terms.levy
+        if levy is not None:
+            given = {target.id: part for target, part in parts if target.id in levy.percents}
+            if given != levy.parts(amount):
+                raise ModelRefused("levy", f"of {amount}, {levy.parts(amount)} is due and not {given}")
+            levy.split_before += amount
+        left = [coin.passed(record_id) for coin in source.take_by_rule(amount)]
+        self._enter(source, record, "out", amount)
+        for target, part in parts:
+            mine, left = take_evenly(left, part, 0)
+            target.receive(mine)
+            self._enter(target, record, "in", part)
+        assert not left, "the last part takes what the others left"
 
-    def _conversion(self, record_id: str, record: Mapping[str, str]) -> None:
+    def _expenditure(self, record_id: str, record: Mapping[str, Any]) -> None:
+        source = self._get_account(record["from"])
+        amount, gift = self.minor(record["amount"], source.unit), record.get("gift")
+        self._check_outflow(source, amount, gift)
+        bound = source.terms.restriction
+        if bound is not None and not bound.admits(record.get("purpose", ""), record.get("date")):
+            raise ModelRefused("restriction", f"{source.id} is bound to {bound}")
+        year = self._year(record)
+        self.check_caps(source, Spent(source.id, year, record.get("category"), amount))
+        self.expenditures[record_id] = Expenditure(dict(record), source, self._take(source, amount, gift), year)
+
+    def _conversion(self, record_id: str, record: Mapping[str, Any]) -> None:
         source, target = self._get_account(record["from"]), self._get_account(record["to"])
-        size = self._amount(record["amount"], source.unit)
-        gives = self._amount(record["gives"], target.unit)
+        size = self.minor(record["amount"], source.unit)
+        gives = self.minor(record["gives"], target.unit)
         if source.unit == target.unit:
             raise ModelRefused("same-unit", f"{record_id} converts {source.unit} into itself")
+        self._check_open(target)
+        self._check_signed(target.terms.owner)
         funding: Account | None = None
         if "funded_from" in record:
             funding = self._get_account(record["funded_from"])
             if funding is source or funding is target or funding.unit != target.unit:
                 raise ModelRefused("funded-from", f"{funding.id} cannot pay {target.unit} into {target.id}")
             self._check_outflow(funding, gives, None)
+            self._check_bound(funding, target)
         elif target.unit in CURRENCIES and source.unit not in CURRENCIES:
             raise ModelRefused("unfunded", f"{source.unit} becomes {target.unit} only when somebody pays it")
         self._check_outflow(source, size, None)
+        self._check_bound(source, target)
 
         earning = source.take_by_rule(size)
         paying = None if funding is None else funding.take_by_rule(gives)
@@ -284,63 +292,103 @@ class Model:
         assert len(places) == gives, "a conversion gives what it says"
         self.conversions[record_id] = conversion
         target.receive(places)
+        self._enter(source, record, "out", size)
+        self._enter(target, record, "in", gives)
+        if funding is not None:
+            self._enter(funding, record, "out", gives)
 
-    def _refund(self, record_id: str, record: Mapping[str, str]) -> None:
+    # -- value back ------------------------------------------------------------------------------
+
+    def _refund(self, record_id: str, record: Mapping[str, Any]) -> None:
         donation = record["donation"]
         if donation not in self.donations:
             raise ModelRefused("unknown-donation", f"no donation {donation}")
         account = self._get_account(record["from"]) if "from" in record else self.donations[donation][0]
+        self._check_leave(account)
         there = account.paid_by(donation)
-        amount = self._amount(record["amount"], account.unit) if "amount" in record else there
+        amount = self.minor(record["amount"], account.unit) if "amount" in record else there
         if not 1 <= amount <= there:
             raise ModelRefused("refund", f"{account.id} holds {there} minor units of {donation}")
-        self.refunds[record_id] = Refund(donation, account.unit, account.take_of_gift(donation, amount))
+        self.refunds[record_id] = Gone(donation, account.unit, account.take_of_gift(donation, amount))
+        self._enter(account, record, "returned", amount)
 
-    def _reversal(self, record_id: str, record: Mapping[str, str]) -> None:
-        use = self.expenditures.get(record["reverses"])
-        if use is None:
-            raise ModelRefused("reverses", f"{record['reverses']} is no expenditure")
-        left = len(use.coins)
-        amount = self._amount(record["amount"], use.account.unit) if "amount" in record else left
-        if not 1 <= amount <= left:
-            raise ModelRefused("reversal", f"{left} minor units of {record['reverses']} are left to reverse")
-        indices = even_indices(left, amount, use.reversed % left)
-        assert len(indices) == amount, "a reversal brings back what it says"
-        chosen = set(indices)
-        back = [use.coins[z].passed(record_id) for z in indices]
-        use.coins = [coin for z, coin in enumerate(use.coins) if z not in chosen]
+    def _reversal(self, record_id: str, record: Mapping[str, Any]) -> None:
+        wrong = record["reverses"]
+        if "gift" in record and wrong not in self.donations and record["gift"] not in self.donations:
+            raise ModelRefused("unknown-donation", f"no donation {record['gift']}")
+        if wrong in self.expenditures:
+            self._reverse_expenditure(record_id, record, self.expenditures[wrong])
+        elif wrong in self.disbursements:
+            self._reverse_disbursement(record_id, record, self.disbursements[wrong])
+        elif wrong in self.donations and "gift" not in record:
+            self._reverse_donation(record_id, record, wrong)
+        elif wrong in self.pledges and "gift" not in record:
+            pledge = self.pledges[wrong]
+            pledge.reversed += self._part(record, pledge.account.unit, pledge.amount - pledge.reversed)
+        else:
+            raise ModelRefused("reverses", f"{wrong} is nothing that can be reversed")
+
+    def _reverse_expenditure(self, record_id: str, record: Mapping[str, Any], use: Expenditure) -> None:
+        gift = record.get("gift")
+        mine = [coin for coin in use.coins if gift in (None, coin.payer)]
+        amount = self._part(record, use.account.unit, len(mine))
+        self._check_open(use.account)
+        self._check_signed(use.account.terms.owner)
+        if gift is None:
+            back, use.coins = take_evenly(use.coins, amount, use.reversed % len(use.coins))
+        else:
+            back, chosen = mine[:amount], {id(coin) for coin in mine[:amount]}
+            use.coins = [coin for coin in use.coins if id(coin) not in chosen]
         use.reversed += amount
-        use.account.receive(back)
+        use.account.receive(coin.passed(record_id) for coin in back)
 
-    def _get_account(self, account_id: str) -> Account:
-        account = self.accounts.get(account_id)
-        if account is None:
-            raise ModelRefused("unknown-account", f"no account {account_id}")
-        return account
+    def _reverse_disbursement(self, record_id: str, record: Mapping[str, Any], wrong: Disbursement) -> None:
+        resting = wrong.resting(record.get("gift"))
+        amount = self._part(record, wrong.source.unit, len(resting), "moved-on")
+        self._check_open(wrong.source)
+        self._check_signed(wrong.source.terms.owner)
+        self._check_leave(wrong.target)
+        wrong.source.receive(coin.passed(record_id) for coin in wrong.target.cut(resting[:amount]))
+        self._enter(wrong.target, record, "out", amount)
+        self._enter(wrong.source, record, "in", amount)
 
-    def _amount(self, text: str, unit: str) -> int:
-        return parse_amount(text, self.decimals[unit])
-
-    def _check_outflow(self, account: Account, amount: int, gift: str | None) -> None:
-        if gift is not None:
-            if gift not in self.donations:
-                raise ModelRefused("unknown-donation", f"no donation {gift}")
-            if account.rule != "fifo":
-                raise ModelRefused("named-pro-rata", f"{account.id} is pro-rata: no gift can be chosen")
-            if account.paid_by(gift) < amount:
-                raise ModelRefused("gift-short", f"{account.id} holds {account.paid_by(gift)} of {gift}")
-        if len(account.coins) < amount:
-            raise ModelRefused("overdraft", f"{account.id} holds {len(account.coins)}, not {amount}")
-
-    def _take(self, account: Account, amount: int, gift: str | None) -> list[Coin]:
-        return account.take_by_rule(amount) if gift is None else account.take_of_gift(gift, amount)
+    def _reverse_donation(self, record_id: str, record: Mapping[str, Any], wrong: str) -> None:
+        home, given = self.donations[wrong]
+        before = sum(len(gone.coins) for gone in self.unreceived.values() if gone.donation == wrong)
+        amount = self._part(record, home.unit, given - before)
+        places = [home, *(account for account in self.accounts.values() if account is not home)]
+        chosen = [
+            (account, coin)
+            for account in places
+            if account.unit == home.unit
+            for coin in account.coins
+            if coin.payer == wrong and not self.conversions.keys() & set(coin.trails[wrong])
+        ][:amount]
+        if len(chosen) < amount:
+            raise ModelRefused("moved-on", f"only {len(chosen)} minor units of {wrong} rest as they were given")
+        author = record.get("author", home.terms.owner)
+        if author not in (home.terms.owner, self.authors[wrong]):
+            raise ModelRefused("signature", f"{author} neither recorded {wrong} nor owns {home.id}")
+        self._check_signed(author)
+        taken = {account.id: [coin for place, coin in chosen if place is account] for account, _ in chosen}
+        for name in taken:
+            self._check_leave(self.accounts[name])
+        for name, coins in taken.items():
+            self.accounts[name].cut(coins)
+            self._enter(self.accounts[name], record, "returned", len(coins))
+        self.unreceived[record_id] = Gone(wrong, home.unit, [coin for _, coin in chosen])
 
     # -- questions -------------------------------------------------------------------------------
 
     def balance(self, account_id: str) -> str:
         """Return what an account holds, as a decimal string."""
         account = self.accounts[account_id]
-        return self._text(len(account.coins), account.unit)
+        return self.text(len(account.coins), account.unit)
+
+    def announced(self, pledge_id: str) -> str:
+        """Return what is left of a pledge after reversals, as a decimal string."""
+        pledge = self.pledges[pledge_id]
+        return self.text(pledge.amount - pledge.reversed, pledge.account.unit)
 
     def trace(self, donation_id: str) -> Trace:
         """Return the canonical trace of one gift; assert that it sums in every unit.
@@ -348,53 +396,7 @@ class Model:
         `refunded` is in the gift's own unit: a refund to this donor out of an account of another unit is in
         `refunds` only.
         """
-        account, amount = self.donations[donation_id]
-        # (unit) -> gift + given, and (unit) -> used + held + refunded + converted
-        came: Counter[str] = Counter({account.unit: amount})
-        ended: Counter[str] = Counter()
-        uses: list[dict[str, Any]] = []
-        for use_id, use in self.expenditures.items():
-            paths = Counter(coin.trails[donation_id] for coin in use.coins if donation_id in coin.trails)
-            for path, count in paths.items():
-                ended[use.account.unit] += count
-                uses.append({
-                    "id": use_id, "record": "expenditure", "account": use.account.id,
-                    "amount": self._text(count, use.account.unit), "unit": use.account.unit,
-                    "payee": use.record.get("payee", ""), "purpose": use.record.get("purpose", ""), "path": list(path),
-                })  # fmt: skip
-        held: list[dict[str, str]] = []
-        for place in self.accounts.values():
-            if count := sum(donation_id in coin.trails for coin in place.coins):
-                ended[place.unit] += count
-                held.append({"account": place.id, "amount": self._text(count, place.unit), "unit": place.unit})
-        converted: list[dict[str, str]] = []
-        for conversion_id, conversion in self.conversions.items():
-            if count := conversion.amounts[donation_id]:
-                ended[conversion.source_unit] += count
-                came[conversion.target_unit] += conversion.gives[donation_id]
-                converted.append({
-                    "id": conversion_id,
-                    "amount": self._text(count, conversion.source_unit), "unit": conversion.source_unit,
-                    "gives": self._text(conversion.gives[donation_id], conversion.target_unit),
-                    "gives_unit": conversion.target_unit,
-                })  # fmt: skip
-        refunds: list[dict[str, str]] = []
-        refunded = 0
-        for refund_id, refund in self.refunds.items():
-            if count := sum(donation_id in coin.trails for coin in refund.coins):
-                ended[refund.unit] += count
-                if refund.donation == donation_id and refund.unit == account.unit:
-                    refunded += count
-                refunds.append({
-                    "id": refund_id, "amount": self._text(count, refund.unit), "unit": refund.unit,
-                    "donation": refund.donation,
-                })  # fmt: skip
-        assert +came == +ended, f"{donation_id}: came {dict(came)}, ended {dict(ended)}"
-        return canonical({
-            "donation": donation_id, "account": account.id, "amount": self._text(amount, account.unit),
-            "unit": account.unit, "refunded": self._text(refunded, account.unit),
-            "uses": uses, "held": held, "converted": converted, "refunds": refunds,
-        })  # fmt: skip
+        return tracing.trace(self, donation_id)
 
     def sources(self, expenditure_id: str) -> list[tuple[str, int]]:
         """Return whose gifts paid for an expenditure (what of it was not reversed), in minor units, largest
@@ -404,63 +406,8 @@ class Model:
 
     def check(self) -> None:
         """Assert everything that must hold in any state: each gift's sums, each account's, and those of each unit."""
-        for donation_id in self.donations:
-            self.trace(donation_id)
-        resting: Counter[str] = Counter()
-        for account in self.accounts.values():
-            assert account.came - account.went == len(account.coins), account.id
-            assert account.rule_taken <= account.went, account.id
-            resting[account.unit] += len(account.coins)
-            for coin in account.coins:
-                assert coin.payer in coin.trails, account.id
-        for use in self.expenditures.values():
-            written = self._amount(use.record["amount"], use.account.unit)
-            assert use.reversed + len(use.coins) == written, use.record["id"]
-            assert sum(count for _, count in self.sources(use.record["id"])) == len(use.coins), use.record["id"]
-            resting[use.account.unit] += len(use.coins)
-        for refund_id, refund in self.refunds.items():
-            assert all(coin.payer == refund.donation for coin in refund.coins), refund_id
-            resting[refund.unit] += len(refund.coins)
-        minted: Counter[str] = Counter()
-        for account, amount in self.donations.values():
-            minted[account.unit] += amount
-        for conversion in self.conversions.values():
-            minted[conversion.source_unit] -= conversion.size
-            if not conversion.funded:
-                minted[conversion.target_unit] += conversion.given
-        assert +minted == +resting, f"minted {dict(minted)}, resting {dict(resting)}"
+        tracing.check(self)
 
-    def _text(self, minor: int, unit: str) -> str:
+    def text(self, minor: int, unit: str) -> str:
+        """Write minor units of a unit as a decimal string."""
         return format_amount(minor, self.decimals[unit])
-
-
-SHAPE: dict[str, tuple[str, ...]] = {
-    "uses": ("id", "record", "account", "amount", "unit", "payee", "purpose"),
-    "held": ("account", "amount", "unit"),
-    "converted": ("id", "amount", "unit", "gives", "gives_unit"),
-    "refunds": ("id", "amount", "unit", "donation"),
-}
-
-
-def canonical(trace: Mapping[str, Any]) -> Trace:
-    """Return a trace with the pinned keys only and its lists sorted, so that two traces can be compared with `==`.
-
-    Nothing is merged: two entries for one use and path stay two. A missing payee or purpose is an empty one.
-    """
-    result: Trace = {key: trace[key] for key in ("donation", "account", "amount", "unit", "refunded")}
-    for name, keys in SHAPE.items():
-        entries: list[dict[str, Any]] = []
-        for entry in trace[name]:
-            kept: dict[str, Any] = {
-                key: (entry.get(key) or "") if key in ("payee", "purpose") else entry[key] for key in keys
-            }
-            if name == "uses":
-                kept["path"] = list(entry["path"])
-            entries.append(kept)
-        result[name] = sorted(entries, key=_order)
-    return result
-
-
-def _order(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    path = entry.get("path", ())
-    return (entry.get("id", ""), entry.get("account", ""), *path, entry["amount"])

@@ -1,8 +1,7 @@
 """The oracle against numbers worked out by hand, against its own sums, and its generators against it.
 
 Most examples use yen, which have no decimals, so that an amount is a number of coins. In the comments `[1 1 2]` is a
-tape
-whose coins were paid by the gifts D-1, D-1 and D-2.
+tape whose coins were paid by the gifts D-1, D-1 and D-2.
 """
 
 from __future__ import annotations
@@ -13,56 +12,8 @@ from typing import Any
 import pytest
 
 from .histories import KINDS, fair_pool, random_history, random_refused, refused_with_reasons
+from .lines import account, convert, converted, give, held, pass_on, refund, refused, reverse, spend, uses
 from .model import Model, ModelRefused, Record, canonical, even_indices, format_amount, parse_amount
-
-
-def account(name: str, unit: str = "JPY", rule: str = "fifo") -> Record:
-    return {"record": "account", "id": name, "unit": unit, "title": name, "rule": rule}
-
-
-def give(name: str, to: str, amount: str) -> Record:
-    return {"record": "donation", "id": name, "account": to, "amount": amount, "source": "cash"}
-
-
-def pass_on(name: str, source: str, target: str, amount: str, **more: str) -> Record:
-    return {"record": "disbursement", "id": name, "from": source, "to": target, "amount": amount, **more}
-
-
-def spend(name: str, source: str, amount: str, **more: str) -> Record:
-    record = {"record": "expenditure", "id": name, "from": source, "amount": amount, "payee": "P", "purpose": "q"}
-    return {**record, **more}
-
-
-def convert(name: str, source: str, amount: str, target: str, gives: str, **more: str) -> Record:
-    record = {"record": "conversion", "id": name, "from": source, "amount": amount, "to": target, "gives": gives}
-    return {**record, **more}
-
-
-def refund(name: str, donation: str, **more: str) -> Record:
-    return {"record": "refund", "id": name, "donation": donation, **more}
-
-
-def reverse(name: str, use: str, **more: str) -> Record:
-    return {"record": "reversal", "id": name, "reverses": use, "reason": "entered twice", **more}
-
-
-def uses(model: Model, donation: str) -> list[tuple[str, str, list[str]]]:
-    return [(use["id"], use["amount"], use["path"]) for use in model.trace(donation)["uses"]]
-
-
-def held(model: Model, donation: str) -> dict[str, str]:
-    return {place["account"]: place["amount"] for place in model.trace(donation)["held"]}
-
-
-def converted(model: Model, donation: str) -> list[tuple[str, str, str]]:
-    return [(entry["id"], entry["amount"], entry["gives"]) for entry in model.trace(donation)["converted"]]
-
-
-def refused(model: Model, record: Record) -> str:
-    with pytest.raises(ModelRefused) as caught:
-        model.apply(record)
-    return caught.value.reason
-
 
 # -- rules -------------------------------------------------------------------------------------------
 
@@ -95,6 +46,7 @@ def test_a_trace_has_the_pinned_shape_and_full_exponents() -> None:
                  {"account": "school-17", "amount": "6.00", "unit": "CNY"}],
         "converted": [],
         "refunds": [{"id": "R-1", "amount": "1.00", "unit": "CNY", "donation": "D-1"}],
+        "reversed": [],
     }  # fmt: skip
     assert model.balance("edu") == "1.50"
 
@@ -417,7 +369,8 @@ def test_reversed_units_come_back_in_the_order_in_which_they_were_taken() -> Non
         ("refund", refund("n", "D-2", amount="2")),
         ("unknown-donation", refund("n", "D-9")),
         ("reversal", reverse("n", "X-1", amount="2")),
-        ("reverses", reverse("n", "D-1")),
+        ("moved-on", reverse("n", "D-1")),
+        ("reverses", reverse("n", "edu")),
         ("reverses", reverse("n", "nothing")),
         ("same-unit", convert("n", "edu", "1", "pool", "1")),
         ("same-unit", convert("n", "edu", "1", "edu", "1")),
@@ -612,6 +565,7 @@ def test_refused_records_are_refused_and_nothing_moves() -> None:
     assert set(reasons) == {
         "overdraft", "unknown-account", "unknown-donation", "amount", "duplicate-id", "same-account", "gift-short",
         "named-pro-rata", "refund", "same-unit", "unit", "unfunded", "funded-from", "reversal", "reverses",
+        "closed", "restriction", "cap", "levy", "naming", "moved-on", "parts",
     }  # fmt: skip
     assert len(list(random_refused(3))) == len(list(refused_with_reasons(3)))
 

@@ -20,6 +20,7 @@ from typing import Any
 from charitychain import keys, merkle, records
 from charitychain.chain import blocks, statements
 from charitychain.chain.blocks import Block
+from charitychain.chain.genesis import FORMAT_VERSION
 from charitychain.chain.statements import SignedStatement
 from charitychain.errors import CharitychainError
 from charitychain.index import Index
@@ -130,7 +131,7 @@ def reseal(
     assert genesis is not None
     identity, store = genesis.identity(), MemoryStore()
     index = Index(":memory:", statement_reader(store), scratch=True)
-    state = State(index, identity)
+    state = State(index, identity, FORMAT_VERSION)
     state.begin_genesis(genesis.key)
     log, previous, sealed = merkle.Frontier(merkle.RFC6962), identity, []
     try:
@@ -166,7 +167,7 @@ def _replayed(state: State, statement: SignedStatement) -> SignedStatement:
     """Return a statement with the movements that it makes; records that break a rule make none."""
     header = statement.header
     try:
-        state.begin_statement([header.author, *header.signers])
+        state.begin_statement([header.author, *header.signers], header.time)
     except CharitychainError:
         return statement
     left = iter(statement.columns)

@@ -26,19 +26,21 @@ def in_columns(history: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dic
     counts: dict[str, int] = {}
     for line in history:
         if line["record"] != "donation":
-            lines.append({k: names.get(v, v) if k in ("gift", "donation") else v for k, v in line.items()})
+            lines.append({k: names.get(v, v) if k in ("gift", "donation", "reverses") else v for k, v in line.items()})
             continue
         account = line["account"]
         counts[account] = counts.get(account, 0) + 7
         names[line["id"]] = f"series-{account}/{counts[account]}"
         last = lines[-1]
-        if last["record"] == "gifts" and last["account"] == account:
+        if last["record"] == "gifts" and (last["account"], last.get("date")) == (account, line.get("date")):
             last["ids"].append(str(counts[account]))
             last["amounts"].append(line["amount"])
         else:
             ids, amounts = [str(counts[account])], [line["amount"]]
+            dated = {"date": line["date"]} if "date" in line else {}
+            series = f"series-{account}"
             lines.append(
-                {"record": "gifts", "series": f"series-{account}", "account": account, "ids": ids, "amounts": amounts}
+                {"record": "gifts", "series": series, "account": account, "ids": ids, "amounts": amounts, **dated}
             )
     return lines, names
 

@@ -53,8 +53,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("CC-REFUND", {"record": "refund", "id": "N", "donation": "D-1", "amount": "6.01"}),
     ("CC-REFUND", {"record": "refund", "id": "N", "donation": "D-2", "from": "school"}),
     ("CC-REVERSAL", {"record": "reversal", "id": "N", "reverses": "X-1", "amount": "2.01"}),
-    ("CC-REVERSAL", {"record": "reversal", "id": "N", "reverses": "B-1"}),
-    ("CC-REVERSAL", {"record": "reversal", "id": "N", "reverses": "D-1"}),
+    ("CC-REVERSAL", {"record": "reversal", "id": "N", "reverses": "edu"}),
+    ("CC-REVERSAL", {"record": "reversal", "id": "N", "reverses": "U-1"}),
     *(("CC-DUPLICATE-ID", {"record": "donation", "id": taken, "account": "edu", "amount": "1.23"})
       for taken in ("D-1", "B-1", "X-1", "U-1", "edu", "RICE-KG", "self", "CNY", "STEP")),
     ("CC-DUPLICATE-ID", {"record": "account", "id": "D-1", "unit": "CNY"}),

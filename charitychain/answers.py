@@ -1,0 +1,229 @@
+"""Answers: what a trace, and its way back, are as values, and as the documented JSON.
+
+Amounts are `Money`: minor units with their unit, decimal strings in major units outside. `charitychain.trace` finds
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from charitychain.ends import End
+from charitychain.units import Unit, format_amount
+
+__all__ = [
+    "Conversion", "Correction", "FinalUse", "Held", "Money", "Refunded", "Sources", "Step", "Trace", "Voided",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of minor units in a unit; as text it is in major units."""
+
+    amount: int
+    unit: Unit
+
+    def __str__(self) -> str:
+        return format_amount(self.amount, self.unit)
+
+    @property
+    def code(self) -> str:
+        return self.unit.code
+
+
+@dataclass(frozen=True, slots=True)
+class FinalUse:
+    """Part of a gift that an expenditure used. `path` lists disbursements, conversions and reversals on the way.
+
+    `date` is as its author stated it, else the UTC day on which the block was sealed, which `sealed` always is. `end`
+    says what is known of it (`charitychain.ends`); `late` that it came after its period was closed. It `replaces` a
+    reversed record; where that one left another account, it is `taken_over_from` there.
+    """
+
+    id: str
+    account: str
+    money: Money
+    payee: str | None
+    purpose: str | None
+    category: str | None
+    path: tuple[str, ...]
+    date: str
+    end: End
+    by: str
+    chosen: bool
+    sealed: str
+    late: bool = False
+    replaces: str | None = None
+    taken_over_from: str | None = None
+
+    @property
+    def state(self) -> str:
+        return self.end.state
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {
+            "id": self.id, "record": "expenditure", "account": self.account, "amount": str(self.money),
+            "unit": self.money.code, "payee": self.payee, "purpose": self.purpose, "category": self.category,
+            "path": list(self.path), "date": self.date, **self.end.to_dict(self.money.unit), "by": self.by,
+            "chosen": self.chosen, "sealed": self.sealed, "late": self.late or None, "replaces": self.replaces,
+            "taken_over_from": self.taken_over_from,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Part of a gift that still rests in an account; ``in transit`` until its owner says that it has arrived."""
+
+    account: str
+    money: Money
+    state: str = "held"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"account": self.account, "amount": str(self.money), "unit": self.money.code, "state": self.state}
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Part of a gift that came back because a record was undone; `taken_over_by` are records entered instead."""
+
+    id: str
+    reverses: str
+    account: str
+    money: Money
+    reason: str | None
+    taken_over_by: tuple[tuple[str, str], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {
+            "id": self.id, "reverses": self.reverses, "account": self.account, "amount": str(self.money),
+            "unit": self.money.code, "reason": self.reason,
+            "taken_over_by": [{"id": id_, "account": account} for id_, account in self.taken_over_by] or None,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """Part of a gift that counts as never received: it was entered wrongly."""
+
+    id: str
+    money: Money
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "amount": str(self.money), "unit": self.money.code}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A record on the way of a gift: a disbursement, split or conversion, and what is known of it."""
+
+    id: str
+    record: str
+    amount: Money
+    end: End
+    by: str
+    date: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id, "record": self.record, "amount": str(self.amount), "unit": self.amount.code, "by": self.by,
+            "date": self.date, **self.end.to_dict(self.amount.unit),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """Part of a gift that changed its unit: what left and what that gave."""
+
+    id: str
+    money: Money
+    gives: Money
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id, "amount": str(self.money), "unit": self.money.code,
+            "gives": str(self.gives), "gives_unit": self.gives.code,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """Part of a gift that went back: to its own donor, or to that of `donation` along the paying lineage."""
+
+    id: str
+    money: Money
+    donation: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "amount": str(self.money), "unit": self.money.code, "donation": self.donation}
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The way of one gift: in every unit, gift + given by conversions = uses + held + refunds + converted + reversed.
+
+    `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
+    `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
+    that were not: neither is part of the sum.
+    """
+
+    donation: str
+    account: str
+    money: Money
+    refunded: Money
+    date: str
+    source: str | None
+    donor: str | None
+    uses: tuple[FinalUse, ...]
+    held: tuple[Held, ...]
+    converted: tuple[Conversion, ...]
+    refunds: tuple[Refunded, ...]
+    remainder: tuple[Held, ...]
+    reversed: tuple[Voided, ...]
+    corrections: tuple[Correction, ...]
+    steps: tuple[Step, ...]
+    sealed: str
+    ledger: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trace as the documented JSON object; amounts and ids are strings."""
+        found: dict[str, Any] = {
+            "donation": self.donation, "account": self.account, "amount": str(self.money), "unit": self.money.code,
+            "refunded": str(self.refunded), "date": self.date, "source": self.source, "donor": self.donor,
+            "uses": [use.to_dict() for use in self.uses],
+            "held": [held.to_dict() for held in self.held],
+            "converted": [conversion.to_dict() for conversion in self.converted],
+            "refunds": [refund.to_dict() for refund in self.refunds],
+        }  # fmt: skip
+        for name in ("remainder", "reversed", "corrections", "steps"):
+            if parts := getattr(self, name):
+                found[name] = [part.to_dict() for part in parts]
+        found["sealed"] = self.sealed
+        found["ledger"] = self.ledger
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Which gifts paid for an expenditure, largest first: (gift id, money).
+
+    `net` is the expenditure less what was reversed; `total` counts all gifts, `gifts` is one page of them.
+    """
+
+    id: str
+    account: str
+    net: Money
+    gifts: tuple[tuple[str, Money], ...]
+    total: int
+    offset: int
+    remainder: Money
+    ledger: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id, "account": self.account, "amount": str(self.net), "unit": self.net.code,
+            "gifts": [{"donation": gift, "amount": str(money), "unit": money.code} for gift, money in self.gifts],
+            "total": self.total, "offset": self.offset, "remainder": str(self.remainder), "ledger": self.ledger,
+        }  # fmt: skip

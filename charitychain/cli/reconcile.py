@@ -1,0 +1,183 @@
+"""``reconcile``: the ledger's accounts against a bank's statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import click
+
+from charitychain.cli import output
+from charitychain.cli.session import formatted, on_ledger, opened
+from charitychain.interop import reconcile as comparing
+from charitychain.interop.bank import Reading, format_signed, read_statement
+from charitychain.interop.bank_csv import COLUMNS
+from charitychain.interop.reconcile import DAYS, Reconciliation
+
+__all__ = ["reconcile"]
+
+_WHY = {
+    "opening": "before the period",
+    "only_bank": "only at the bank",
+    "only_ledger": "only in the ledger",
+    "dated_elsewhere": "dated outside the period",
+    "breaks": "breaks in the statement",
+}
+
+
+def _day(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        date.fromisoformat(text if len(text) == 10 else "")
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no day as YYYY-MM-DD.") from None
+    return text
+
+
+def _columns(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        what, equals, name = text.partition("=")
+        if what not in COLUMNS or not equals or not name or what in found:
+            raise click.BadParameter(f"{text!r} must be WHAT=NAME, each once; WHAT is one of {', '.join(COLUMNS)}.")
+        found[what] = name
+    return found
+
+
+@click.command()
+@click.argument("statement", type=click.File("rb"))
+@click.option("--account", "accounts", multiple=True, required=True, metavar="ID", help="Account kept there.")
+@click.option("--from", "start", callback=_day, metavar="DATE", help="First day; else that of the statement.")
+@click.option("--to", "end", callback=_day, metavar="DATE", help="Last day; else that of the statement.")
+@click.option("--days", type=click.IntRange(0, 366), default=DAYS, show_default=True, help="Most days between a pair.")
+@click.option("--bank-account", metavar="NUMBER", help="IBAN or number, where the file holds several.")
+@click.option("--column", "columns", multiple=True, callback=_columns, metavar="WHAT=NAME", help="A CSV's column.")
+@click.option("--decimal", type=click.Choice(["point", "comma"]), help="Decimal sign of the CSV.")
+@click.option("--dates", type=click.Choice(["iso", "dmy", "mdy"]), help="How the CSV writes days.")
+@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Text encoding of the CSV.")
+@click.option("--opening", metavar="AMOUNT", help="Balance before a CSV that has no balance column.")
+@click.option("--closing", metavar="AMOUNT", help="Balance at the end of such a CSV.")
+@click.option("--all", "everything", is_flag=True, help="List what matched as well.")
+@on_ledger
+@formatted
+def reconcile(
+    statement: Any,
+    accounts: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    days: int,
+    everything: bool,
+    ledger: str | None,
+    format_: str,
+    as_json: bool,
+    **told: Any,
+) -> int:
+    """Compare accounts with a bank's STATEMENT: a CSV or a camt.053 XML file, or - for stdin.
+
+    Exit code 0 if everything matched and both close with the same balance, 8 if not: a difference is a finding, and no
+    fault of the ledger.
+    """
+    if start is not None and end is not None and start > end:
+        raise click.UsageError("--from is later than --to.")
+    reading = Reading(
+        told["columns"], told["decimal"], told["dates"], told["encoding"], told["bank_account"], told["opening"],
+        told["closing"],
+    )  # fmt: skip
+    with opened(ledger) as found:
+        reader = found.reader()
+        unit = comparing.account_unit(reader, accounts)
+        said = read_statement(statement, unit, reading)
+        answer = comparing.reconcile(reader, accounts, said, start=start, end=end, days=days)
+    if as_json or format_ in ("json", "jsonl"):
+        output.write_json(answer.to_dict(), line=not as_json and format_ == "jsonl")
+    elif format_ == "csv":
+        _as_csv(answer)
+    else:
+        _as_table(answer, everything)
+    if answer.closing_bank is None:
+        output.say("Note: The statement states no balance, so only entries were compared, and it attests nothing.")
+    if answer.start < (said.start or answer.start) or answer.end > (said.end or answer.end):
+        output.say("Note: The period goes beyond the days that the statement covers.")
+    return 0 if answer.agrees else 8
+
+
+def _rows(answer: Reconciliation) -> Iterable[tuple[str, int | None, dict[str, Any]]]:
+    """Yield (what, number of the group, fields) for every entry and record."""
+    found = answer.to_dict()
+    for number, group in enumerate(found["matched"], 1):
+        for row in (*group["bank"], *group["records"]):
+            yield f"matched by {group['by']}", number, row
+    for number, records in enumerate(found["cancelled"], len(found["matched"]) + 1):
+        for row in records:
+            yield "cancelled", number, row
+    for what, name in (("only_bank", "only at the bank"), ("only_ledger", "only in the ledger")):
+        for row in found[what]:
+            yield name, None, row
+
+
+def _as_csv(answer: Reconciliation) -> None:
+    # Money that came in and money that went out stand in columns of their own: a cell with a minus would be escaped.
+    columns = ("what", "group", "side", "id", "date", "in", "out", "unit", "reference", "text")
+    rows = []
+    for what, group, row in _rows(answer):
+        out = row["amount"].startswith("-")
+        rows.append(
+            (
+                what, group, "bank" if "place" in row else "ledger", row.get("place") or row["id"], row["date"],
+                None if out else row["amount"], row["amount"][1:] if out else None, answer.unit.code,
+                " ".join(row.get("references", ())), row["text"],
+            )
+        )  # fmt: skip
+    output.show_rows("csv", columns, rows)
+
+
+def _as_table(answer: Reconciliation, everything: bool) -> None:
+    found = answer.to_dict()
+    code = output.safe(answer.unit.code)
+    where = f" and bank account {output.safe(found['bank_account'])}" if found["bank_account"] else ""
+    output.echo(f"{', '.join(map(output.safe, answer.accounts))}{where}, {answer.start} to {answer.end}, in {code}")
+    _balances(answer)
+    entries = sum(len(group.bank) for group in answer.matches)
+    records = sum(len(group.ledger) for group in answer.matches)
+    output.echo(f"Matched: {_count(entries, 'entry', 'entries')} with {_count(records, 'record', 'records')}.")
+    if answer.cancelled:
+        count = sum(map(len, answer.cancelled))
+        output.echo(f"Cancelled in the ledger by reversals: {_count(count, 'record', 'records')}.")
+    heading = ""
+    for what, _, row in _rows(answer):
+        if what.startswith(("matched", "cancelled")) and not everything:
+            continue
+        if what != heading:
+            output.echo(f"{what[0].upper()}{what[1:]}:")
+            heading = what
+        name = row["place"] if "place" in row else f"{row['id']} ({row['record']})"
+        cells = (row["date"], f"{row['amount']:>14}", name, *row.get("references", ())[:2], row["text"])
+        output.echo("  " + "  ".join(output.safe(cell) for cell in cells if cell))
+    for broken in found["breaks"]:
+        place = output.safe(broken["place"])
+        output.echo(f"Break in the statement: {place}: {broken['expected']} follows, {broken['found']} is stated.")
+    parts_of = found["explained"]
+    if answer.difference and parts_of:
+        parts = ", ".join(f"{_WHY[name]} {text}" for name, text in parts_of.items() if text.strip("-0."))
+        output.echo(f"Difference {found['difference']} = {parts}.")
+    held = found["attested"]
+    output.echo(
+        f"Of {held['held']} {code} held by the ledger, the statement covers {held['covered']};"
+        f" {held['unattested']} ({held['unattested_percent']} %) is unattested."
+    )
+
+
+def _balances(answer: Reconciliation) -> None:
+    found = answer.to_dict()
+    rows = []
+    for label, name in (("before", "opening"), ("at the end", "closing")):
+        at_bank, in_book = getattr(answer, f"{name}_bank"), getattr(answer, f"{name}_ledger")
+        difference = None if at_bank is None else format_signed(at_bank - in_book, answer.unit)
+        rows.append((label, found["bank"][name] or "not stated", found["book"][name], difference))
+    output.show_rows("table", ("balance", "bank", "ledger", "difference"), rows, right=("bank", "ledger", "difference"))
+
+
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

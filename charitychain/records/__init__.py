@@ -1,0 +1,73 @@
+"""The records: what a ledger can say, one frozen data class for each kind, and their bytes.
+
+>>> gift = Donation(id="D-1", account=0, amount=1250, source="cash")
+>>> decode_record(encode_record(gift)) == gift
+True
+"""
+
+from charitychain.records.kinds import (
+    CATEGORIES,
+    KINDS,
+    PLAN_KINDS,
+    ROLES,
+    RULES,
+    Account,
+    AccountChange,
+    Acknowledgement,
+    Attestation,
+    Control,
+    Conversion,
+    Disbursement,
+    Donation,
+    Expenditure,
+    Gifts,
+    KeyChange,
+    Party,
+    Period,
+    Place,
+    Plan,
+    Pledge,
+    Record,
+    Refund,
+    Reversal,
+    Split,
+    Suspension,
+    UnitRecord,
+    record_id,
+)
+from charitychain.records.wire import check_record, decode_record, encode_record, is_of_version_1
+
+__all__ = [
+    "CATEGORIES",
+    "KINDS",
+    "PLAN_KINDS",
+    "ROLES",
+    "RULES",
+    "Account",
+    "AccountChange",
+    "Acknowledgement",
+    "Attestation",
+    "Control",
+    "Conversion",
+    "Disbursement",
+    "Donation",
+    "Expenditure",
+    "Gifts",
+    "KeyChange",
+    "Party",
+    "Period",
+    "Place",
+    "Plan",
+    "Pledge",
+    "Record",
+    "Refund",
+    "Reversal",
+    "Split",
+    "Suspension",
+    "UnitRecord",
+    "check_record",
+    "decode_record",
+    "encode_record",
+    "is_of_version_1",
+    "record_id",
+]

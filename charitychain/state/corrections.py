@@ -1,0 +1,221 @@
+"""Corrections: the rules of reversals. Nothing is edited; a mistake is answered by a later record.
+
+Rules upheld here:
+
+- An expenditure comes back to the account it left, evenly from what is left of it, or the share of a named gift.
+- A disbursement comes back only as far as its units never left the account they went to, with that owner's signature;
+  the first of them in tape order, or those of a named gift.
+- A gift that was entered wrongly counts as never received: its units are taken from where they rest, the gift's own
+  account first, under the signature of everyone who holds some. What was used has to be reversed first.
+- A pledge is lowered; no value moves.
+- No record is reversed beyond what is there of it, nor in the statement that holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from charitychain import records
+from charitychain.errors import RefusedError
+from charitychain.records import Place
+from charitychain.state.accounts import AccountState
+from charitychain.state.acting import Acting
+from charitychain.state.caps import note_transfer
+from charitychain.state.flow import Lineage, follow, resting
+from charitychain.state.lookup import GiftAt, IdAt, Link
+from charitychain.state.movements import Kind
+from charitychain.state.value import note
+from charitychain.tape import Run, first_units, join_runs
+
+__all__ = ["RULES", "pledge_left", "void_takes"]
+
+
+def _reversal(state: Acting, record: records.Reversal, data: bytes) -> None:
+    row = state.lookup.find_id(record.reverses)
+    if row is not None and row.place[:2] == state.place[:2] and state.version > 1:
+        raise RefusedError(
+            "CC-REVERSAL", f"{record.reverses!r} stands in this very statement; leave it out instead", id=record.id
+        )
+    if row is not None and row.kind in (records.Expenditure.KIND, records.Disbursement.KIND):
+        undo = _undo_expenditure if row.kind == records.Expenditure.KIND else _undo_disbursement
+        undo(state, record, row)
+    elif row is not None and row.kind == records.Pledge.KIND:
+        _lower_pledge(state, record, row)
+    elif "/" in record.reverses or (row is not None and row.kind == records.Donation.KIND):
+        _void(state, record, state.gift(record.reverses))
+    else:
+        raise RefusedError(
+            "CC-REVERSAL",
+            f"{record.reverses!r} is no expenditure, disbursement, gift or pledge of this ledger",
+            reverses=record.reverses,
+        )
+    state.lookup.put_link(record.reverses, Link.REVERSED, state.place)
+
+
+def _amount(state: Acting, record: records.Reversal, there: int, account: AccountState, why: str = "") -> int:
+    amount = there if record.amount is None else record.amount
+    if not 0 < amount <= there:
+        raise RefusedError(
+            "CC-REVERSAL",
+            f"{state.words(there, account)} of {record.reverses!r} can be reversed{why}",
+            reverses=record.reverses,
+            left=there,
+        )
+    return amount
+
+
+def _undo_expenditure(state: Acting, record: records.Reversal, row: IdAt) -> None:
+    assert row.account is not None and row.movement is not None
+    account = state.accounts[row.account]
+    state.require(account.owner, f"the reversal of {record.reverses!r}")
+    before = account.reversed.find(row.movement)
+    left = row.amount - (before.sum if before else 0)
+    takes: tuple[Run, ...] = ()
+    if record.gift is not None:
+        gift = state.gift(record.gift)
+        used = follow(state.lookup, state.accounts, gift, lineage=Lineage.PAYING).used
+        runs = join_runs(sorted(used.get((row.account, row.movement), [])))
+        left = sum(run.length for run in runs)
+        amount = _amount(state, record, left, account, f": that much of it was paid by gift {gift.id!r}")
+        takes = tuple(first_units(runs, amount)[0])
+    else:
+        amount = _amount(state, record, left, account)
+    state.check_room(account, amount)
+    undone = state.record_at(row.place)
+    assert isinstance(undone, records.Expenditure)
+    back = state.next(account)
+    state.add(
+        account, Kind.REVERSED, amount, source=(row.account, row.movement), named=record.gift is not None, takes=takes,
+        previous=before.first if before else None,
+    )  # fmt: skip
+    account.year(_year_of(state, undone, row.place)).spent[undone.category] -= amount
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *back, 0, amount))
+    note(state, record, account)
+
+
+def _undo_disbursement(state: Acting, record: records.Reversal, row: IdAt) -> None:
+    assert row.account is not None and row.movement is not None
+    source = state.accounts[row.account]
+    outflow = state.lookup.movement(row.account, row.movement)
+    assert outflow.target is not None
+    target = state.accounts[outflow.target[0]]
+    what = f"the reversal of {record.reverses!r}"
+    state.require(source.owner, what)
+    state.require_out(target, what)
+    runs = resting(state.lookup, state.accounts, state.lookup.movement(*outflow.target))
+    if record.gift is not None:
+        runs = _common(runs, state.gift_runs(state.gift(record.gift), target))
+    there = sum(run.length for run in runs)
+    why = f": that much of it still rests in {target.id!r} and never left it"
+    amount = _amount(state, record, there, target, why)
+    state.check_room(source, amount)
+    takes = tuple(first_units(runs, amount)[0])
+    out, back = state.next(target), state.next(source)
+    state.add(target, Kind.GIVEN_BACK, amount, named=True, takes=takes, target=back)
+    state.add(source, Kind.RETURNED, amount, source=out)
+    note_transfer(source, target, -amount, state.year(record))
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, amount))
+    note(state, record, source, target)
+
+
+def _void(state: Acting, record: records.Reversal, gift: GiftAt) -> None:
+    """Take the units of a gift that was entered wrongly from where they rest."""
+    assert state.author is not None
+    own = state.accounts[gift.account]
+    if gift.place[:2] == state.place[:2]:
+        raise RefusedError("CC-REVERSAL", f"{gift.id!r} stands in this very statement; leave it out instead")
+    entered_by = state.party_of(state.lookup.statement(*gift.place[:2]).header.author)
+    if state.author.number not in (own.owner, entered_by.number):
+        raise RefusedError(
+            "CC-AUTHOR",
+            f"the reversal of gift {gift.id!r} must be signed by {entered_by.id!r}, who entered it, or by the owner of"
+            f" {own.id!r}",
+            party=entered_by.id,
+        )
+    if record.gift is not None:
+        raise RefusedError("CC-REVERSAL", "the reversal of a gift names no other gift", id=record.id)
+    taken, amount = void_takes(state, gift, record.amount)
+    for account, _, _ in taken:
+        state.require_out(account, f"the reversal of gift {gift.id!r}")
+    first = state.next(taken[0][0])
+    for account, part, takes in taken:
+        state.add(account, Kind.VOIDED, part, named=True, takes=takes)
+        account.year(state.year(record)).given -= part
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *first, 0, amount))
+    note(state, record, *(account for account, _, _ in taken))
+
+
+def void_takes(
+    state: Acting, gift: GiftAt, amount: int | None
+) -> tuple[list[tuple[AccountState, int, tuple[Run, ...]]], int]:
+    """Return what the reversal of a gift takes from where, and how much in all.
+
+    Args:
+        amount: Minor units; nothing is all of the gift that was not reversed before.
+
+    Raises:
+        RefusedError: ``CC-REVERSAL``: less of it rests where it can be taken back.
+    """
+    own = state.accounts[gift.account]
+    flow = follow(state.lookup, state.accounts, gift, lineage=Lineage.UNCONVERTED)
+    held = {number: join_runs(sorted(runs)) for number, runs in flow.held.items()}
+    there = sum(run.length for runs in held.values() for run in runs)
+    wanted = gift.amount - sum(flow.voided.values()) if amount is None else amount
+    if not 0 < wanted <= there:
+        raise RefusedError(
+            "CC-REVERSAL",
+            f"of gift {gift.id!r} {state.words(there, own)} still rest where they can be taken back; reverse what was"
+            " done with the rest first",
+            reverses=gift.id,
+            left=there,
+        )
+    taken: list[tuple[AccountState, int, tuple[Run, ...]]] = []
+    rest = wanted
+    for number in sorted(held, key=lambda number: (number != own.number, number)):
+        runs, missing = first_units(held[number], rest)
+        part, rest = rest - missing, missing
+        if part:
+            taken.append((state.accounts[number], part, tuple(runs)))
+    return taken, wanted
+
+
+def pledge_left(state: Acting, row: IdAt) -> int:
+    """Return what is still announced by a pledge, less what was reversed of it; minor units."""
+    left = row.amount
+    for place in state.lookup.links(row.id, Link.REVERSED):
+        earlier = state.lookup.find_id(records.record_id(state.record_at(place)) or "")
+        left -= earlier.amount if earlier is not None else 0
+    return left
+
+
+def _lower_pledge(state: Acting, record: records.Reversal, row: IdAt) -> None:
+    assert state.author is not None and row.account is not None
+    account = state.accounts[row.account]
+    said_by = state.party_of(state.lookup.statement(*row.place[:2]).header.author)
+    state.require(said_by.number, f"the reversal of pledge {row.id!r}")
+    if any(place[:2] == state.place[:2] for place in state.lookup.links(row.id, Link.REVERSED)):
+        raise RefusedError("CC-REVERSAL", f"pledge {row.id!r} is reversed in this very statement already")
+    amount = _amount(state, record, pledge_left(state, row), account)
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, amount))
+
+
+def _year_of(state: Acting, record: Any, place: Place) -> int:
+    """Return the year that an earlier record counts in; see `Acting.year`."""
+    if record.date is not None:
+        return int(record.date[:4])
+    return state.year_of_time(state.lookup.statement(place.height, place.statement).header.time)
+
+
+def _common(some: list[Run], others: list[Run]) -> list[Run]:
+    """Return the units that are in both of two lists of ascending, disjoint runs."""
+    found = []
+    for position, length in some:
+        for start, size in others:
+            low, high = max(position, start), min(position + length, start + size)
+            if low < high:
+                found.append(Run(low, high - low))
+    return found
+
+
+RULES: dict[type[Any], Callable[[Acting, Any, bytes], None]] = {records.Reversal: _reversal}

@@ -1,0 +1,347 @@
+"""Reconciliation: what matches, what does not, and an identity that always holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charitychain.errors import MalformedError, NotFoundError, RefusedError
+from charitychain.interop.bank import BankEntry, BankStatement, Break
+from charitychain.interop.matching import LedgerEntry, match
+from charitychain.interop.reconcile import Attested, Reconciliation, attested, reconcile
+from charitychain.ledger import Ledger
+from charitychain.records import Place
+
+USE = {"purpose": "books"}
+BOOK: list[dict[str, Any]] = [
+    {"record": "account", "id": "fund", "unit": "EUR"},
+    {"record": "account", "id": "school", "unit": "EUR"},
+    {"record": "account", "id": "far", "unit": "EUR", "rule": "pro-rata"},
+    {"record": "account", "id": "usd", "unit": "USD"},
+    {"record": "donation", "id": "D-0", "account": "fund", "amount": "50.00", "date": "2025-12-31"},
+    {"record": "donation", "id": "D-1", "account": "fund", "amount": "100.00", "date": "2026-01-02"},
+    {"record": "donation", "id": "D-2", "account": "fund", "amount": "30.00", "date": "2026-01-05",
+     "reference": "BATCH"},
+    {"record": "donation", "id": "D-3", "account": "fund", "amount": "20.00", "date": "2026-01-05",
+     "reference": "BATCH"},
+    {"record": "disbursement", "id": "B-1", "from": "fund", "to": "school", "amount": "120.00", "date": "2026-01-06"},
+    {"record": "disbursement", "id": "B-2", "from": "fund", "to": "far", "amount": "10.00", "date": "2026-01-07"},
+    {"record": "expenditure", "id": "X-1", "from": "school", "amount": "40.00", "payee": "Shop", "date": "2026-01-08"}
+    | USE,
+    {"record": "expenditure", "id": "X-2", "from": "school", "amount": "40.00", "payee": "Shop", "date": "2026-01-08"}
+    | USE,
+    {"record": "reversal", "id": "U-1", "reverses": "X-1", "reason": "entered twice", "date": "2026-01-09"},
+    {"record": "refund", "id": "R-1", "donation": "D-1", "amount": "5.00", "date": "2026-01-20"},
+    {"record": "conversion", "id": "C-1", "from": "fund", "amount": "5.00", "to": "usd", "gives": "6.00",
+     "date": "2026-01-31"},
+    {"record": "donation", "id": "D-9", "account": "fund", "amount": "7.00", "date": "2026-02-02"},
+    {"record": "gifts", "series": "tin", "account": "school", "ids": ["1", "5", "9"], "amounts": ["1", "2", "3"],
+     "date": "2026-01-10"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    folder: Path = tmp_path_factory.mktemp("book")
+    with Ledger.create(folder / "t.ledger", origin="test.example/2026", keys=folder / "keys") as made:
+        with made.writer() as writer:
+            for entry in BOOK:
+                writer.add(entry)
+        yield made
+
+
+def said(
+    *entries: tuple[str, int, str], opening: int | None = None, closing: int | None = None, currency: str = "EUR"
+) -> BankStatement:
+    rows = tuple(
+        BankEntry(day, amount, (ref,) if ref else (), "", f"line {n}")
+        for n, (day, amount, ref) in enumerate(entries, 2)
+    )
+    return BankStatement("DE02", currency, opening, closing, "2026-01-01", "2026-01-31", rows)
+
+
+def ids(found: Reconciliation) -> list[tuple[str, list[int], list[str]]]:
+    return [(m.by, [e.amount for e in m.bank], [r.id for r in m.ledger]) for m in found.matches]
+
+
+def holds(found: Reconciliation) -> None:
+    """Check the identity: the difference is the sum of its parts."""
+    parts = found.explained
+    assert parts is not None and found.difference == sum(parts.values())
+
+
+def test_a_month_that_agrees(book: Ledger) -> None:
+    """References first, batches and micro-gifts as one, transfers inside left out, a wrong entry cancelled."""
+    statement = said(
+        ("2026-01-03", 10000, "D-1"), ("2026-01-07", 5000, "BATCH"), ("2026-01-08", -1000, "B-2"),
+        ("2026-01-12", -4000, ""), ("2026-01-12", 600, ""), ("2026-01-19", -500, ""), ("2026-01-31", -500, "C-1"),
+        opening=5000, closing=14600,
+    )  # fmt: skip
+    found = reconcile(book.reader(), ["fund", "school"], statement)
+    assert ids(found) == [
+        ("reference", [10000], ["D-1"]),
+        ("reference", [5000], ["D-2", "D-3"]),
+        ("reference", [-1000], ["B-2"]),
+        ("amount", [-4000], ["X-2"]),
+        ("amount", [600], ["tin/1..9"]),
+        ("amount", [-500], ["R-1"]),
+        ("reference", [-500], ["C-1"]),
+    ]
+    assert [[r.id for r in group] for group in found.cancelled] == [["X-1", "U-1"]]
+    assert (found.opening_ledger, found.closing_ledger, found.agrees) == (5000, 14600, True)
+    assert found.attested == Attested(14600, 14600) and found.attested.share == 0
+    assert found.to_dict()["attested"]["unattested_percent"] == "0.00"
+    holds(found)
+
+
+def test_what_does_not_match_explains_the_difference(book: Ledger) -> None:
+    """A fee only at the bank and gifts only in the ledger are the difference; a share is unattested."""
+    statement = said(("2026-01-15", -199, "FEE"), ("2026-01-03", 10000, "D-1"), opening=5000, closing=14801)
+    found = reconcile(book.reader(), ["fund"], statement, end="2026-01-05")
+    assert [e.references for e in found.only_bank] == []  # the fee is later than the period
+    assert [r.id for r in found.only_ledger] == ["D-2", "D-3"]
+    assert (found.closing_bank, found.closing_ledger) == (15000, 20000)
+    assert found.explained == {
+        "opening": 0, "only_bank": 0, "only_ledger": -5000, "dated_elsewhere": 0, "breaks": 0,
+    }  # fmt: skip
+    assert (found.attested.unattested, found.attested.share, found.agrees) == (5000, 2500, False)
+    holds(found)
+    whole = reconcile(book.reader(), ["fund"], statement)
+    assert [e.amount for e in whole.only_bank] == [-199]
+    holds(whole)
+
+
+def test_a_record_dated_just_outside_is_matched_and_shown(book: Ledger) -> None:
+    """A gift of New Year's Eve that the bank booked in January is matched, and the opening difference with it."""
+    found = reconcile(
+        book.reader(), ["fund"], said(("2026-01-02", 5000, ""), opening=0, closing=5000), end="2026-01-03"
+    )
+    assert ids(found) == [("amount", [5000], ["D-0"])]
+    assert [r.id for r in found.dated_elsewhere] == ["D-0"]
+    assert found.explained == {
+        "opening": -5000, "only_bank": 0, "only_ledger": -10000, "dated_elsewhere": 5000, "breaks": 0,
+    }  # fmt: skip
+    holds(found)
+    assert reconcile(book.reader(), ["fund"], said(("2026-01-02", 5000, "")), days=1).matches == ()
+
+
+def test_no_balance_attests_nothing(book: Ledger) -> None:
+    """Without a balance of the bank there is no difference to explain, and the whole holding is unattested."""
+    found = reconcile(book.reader(), ["far"], said(("2026-01-07", 1000, "")))
+    assert (found.difference, found.explained, found.agrees) == (None, None, True)
+    assert (found.attested.held, found.attested.covered, found.attested.share) == (1000, 0, 10_000)
+
+
+def test_a_break_is_no_agreement(book: Ledger) -> None:
+    """A statement that does not fit itself does not agree, though all entries match."""
+    statement = BankStatement(
+        "",
+        "EUR",
+        0,
+        1100,
+        None,
+        None,
+        (BankEntry("2026-01-07", 1000, (), "", "line 2"),),
+        (Break("line 2", 1000, 1100),),
+    )
+    found = reconcile(book.reader(), ["far"], statement)
+    assert not found.agrees
+    assert found.explained is not None and found.explained["breaks"] == 100
+    holds(found)
+
+
+def test_what_is_refused(book: Ledger) -> None:
+    """Unknown accounts, accounts of two units, another currency and no period at all are refused."""
+    with pytest.raises(NotFoundError):
+        reconcile(book.reader(), ["nowhere"], said())
+    for accounts, currency in ((["fund", "usd"], "EUR"), (["usd"], "EUR"), (["fund"], "USD")):
+        with pytest.raises(RefusedError) as caught:
+            reconcile(book.reader(), accounts, said(currency=currency))
+        assert caught.value.code == "CC-BANK-CURRENCY"
+    with pytest.raises(MalformedError):
+        reconcile(book.reader(), ["fund"], BankStatement("", "EUR", 0, 0, None, None, ()))
+
+
+def test_an_index_that_lies_is_found(book: Ledger) -> None:
+    """An amount that was changed in the index does not pass for what was sealed."""
+    from charitychain.errors import VerificationError
+
+    reader = book.reader()
+    real = reader.index.movement
+
+    def lying(account: int, index: int) -> Any:
+        import dataclasses
+
+        found = real(account, index)
+        return dataclasses.replace(found, amount=found.amount + 1) if found.account == 2 else found
+
+    reader.index.movement = lying  # type: ignore[method-assign]
+    try:
+        with pytest.raises(VerificationError) as caught:
+            reconcile(reader, ["far"], said())
+    finally:
+        reader.index.movement = real  # type: ignore[method-assign]
+    assert caught.value.code == "CC-INDEX"
+
+
+def test_stated_months_and_years_count_on_the_day_nearest_to_their_sealing(tmp_path: Path) -> None:
+    """A record that states no day counts on the day of its sealing, kept within what it states."""
+    sealed = 1_772_700_000  # 2026-03-05
+    with Ledger.create(tmp_path / "a.ledger", origin="a.example", keys=tmp_path / "k", clock=lambda: sealed) as made:
+        with made.writer() as writer:
+            writer.account("fund", unit="EUR")
+            for id_, stated in (("A", None), ("B", "2026-02"), ("C", "2026"), ("D", "2025"), ("E", "2026-04")):
+                writer.donation(id_, account="fund", amount="1", **({"date": stated} if stated else {}))
+        found = reconcile(made.reader(), ["fund"], said(), start="2025-01-01", end="2026-12-31")
+    assert {r.id: r.date for r in found.only_ledger} == {
+        "A": "2026-03-05", "B": "2026-02-28", "C": "2026-03-05", "D": "2025-12-31", "E": "2026-04-01",
+    }  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------- matching
+
+
+def recorded(id_: str, amount: int, day: str = "2026-01-10", *refs: str, reverses: str | None = None) -> LedgerEntry:
+    return LedgerEntry(id_, "donation", day, amount, (id_, *refs), "", Place(1, 0, 0), reverses)
+
+
+def booked(amount: int, day: str = "2026-01-10", *refs: str) -> BankEntry:
+    return BankEntry(day, amount, refs, "", "")
+
+
+def pairs(bank: list[BankEntry], ledger: list[LedgerEntry], **options: Any) -> list[tuple[list[int], list[str]]]:
+    found = match(bank, ledger, **options)
+    return [([bank.index(e) for e in m.bank], [r.id for r in m.ledger]) for m in found.matches]
+
+
+def test_the_nearest_day_wins_and_days_bound() -> None:
+    """Of equal amounts the nearest in date is taken, on ties the earlier; more than `days` apart is no match."""
+    ledger = [recorded("A", 5, "2026-01-01"), recorded("B", 5, "2026-01-09"), recorded("C", 5, "2026-01-11")]
+    assert pairs([booked(5, "2026-01-10")], ledger) == [([0], ["B"])]
+    assert pairs([booked(5, "2026-01-17")], ledger) == []
+    assert pairs([booked(5, "2026-01-17")], ledger, days=6) == [([0], ["C"])]
+    assert pairs([booked(-5, "2026-01-10")], ledger) == []
+
+
+def test_a_reference_needs_the_same_amount() -> None:
+    """The same reference with another amount is no match: it is the finding."""
+    found = match([booked(100, "2026-01-10", "D-1")], [recorded("D-1", 90)])
+    assert (len(found.only_bank), len(found.only_ledger), found.matches) == (1, 1, ())
+
+
+def test_one_against_several() -> None:
+    """One entry matches records that share its reference and sum to it, and a record paid in parts its entries."""
+    ledger = [recorded("A", 5, "2026-01-01", "R"), recorded("B", 7, "2026-01-02", "R"), recorded("C", 12)]
+    assert pairs([booked(12, "2026-01-20", "R")], ledger) == [([0], ["A", "B"])]
+    assert pairs([booked(12, "2026-01-20", "A", "B")], ledger) == [([0], ["A", "B"])]
+    assert pairs([booked(4, "2026-01-20", "C"), booked(8, "2026-01-21", "C")], ledger[2:]) == [([0, 1], ["C"])]
+
+
+def test_a_reversal_that_the_bank_saw_is_matched() -> None:
+    """Money that really went out and came back matches both records; one that the bank never saw cancels."""
+    ledger = [recorded("X", -5), recorded("U", 5, reverses="X"), recorded("Y", -5)]
+    found = match([booked(-5)], ledger)
+    assert [m.ledger[0].id for m in found.matches] == ["Y"] and found.only_ledger == ()
+    assert [[r.id for r in group] for group in found.cancelled] == [["X", "U"]]
+    found = match([booked(-5), booked(5), booked(-5)], ledger)
+    assert len(found.matches) == 3 and found.cancelled == ()
+
+
+@pytest.mark.parametrize("size", [20_000])
+def test_work_does_not_grow_with_the_product(size: int) -> None:
+    """Many equal amounts under one reference are matched in seconds."""
+    import time
+
+    started = time.monotonic()
+    found = match(
+        [booked(5, "2026-01-10", "R")] * size, [recorded(f"D-{n}", 5, "2026-01-10", "R") for n in range(size)]
+    )
+    assert len(found.matches) == size
+    match([booked(7, "2026-01-10", "R")] * size, [recorded(f"D-{n}", 5, "2026-01-10", "R") for n in range(size)])
+    match([booked(5)] * size, [recorded(f"D-{n}", 5) for n in range(size)])
+    assert time.monotonic() - started < 10
+
+
+def test_the_attested_share_is_rounded_up() -> None:
+    """A cent without a voucher is never shown as nothing, and more than all is never vouched for."""
+    assert attested(1_000_000, 999_999).share == 1
+    assert attested(10, 20) == Attested(10, 10)
+    assert attested(-5, 20) == Attested(0, 0)
+    assert attested(10, -3) == Attested(10, 0)
+    assert attested(10, None).share == 10_000
+
+
+# ------------------------------------------------------------------------------------------------- properties
+
+DAYS = [f"2026-01-{n:02d}" for n in range(1, 13)]
+REFS = ["D-1", "D-2", "BATCH", "X-1", "B-1", "B-2", "U-1", "R-1", "C-1", "tin", "FEE", ""]
+ENTRIES = st.lists(
+    st.tuples(
+        st.sampled_from(DAYS),
+        st.sampled_from([10000, 5000, 3000, 2000, -1000, -4000, 4000, 600, -500, -12000, 12000, 1, -7]),
+        st.sampled_from(REFS),
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    entries=ENTRIES, opening=st.integers(-10_000, 10_000), slip=st.integers(-3, 3),
+    accounts=st.sets(st.sampled_from(["fund", "school", "far"]), min_size=1),
+    period=st.tuples(st.sampled_from(DAYS), st.sampled_from([*DAYS, "2026-01-31"])).filter(lambda p: p[0] <= p[1]),
+    days=st.integers(0, 8),
+)  # fmt: skip
+def test_the_identity_always_holds(
+    book: Ledger, entries: list[tuple[str, int, str]], opening: int, slip: int, accounts: set[str],
+    period: tuple[str, str], days: int,
+) -> None:  # fmt: skip
+    """Whatever the statement says and whatever matched: the difference is the sum of its parts, each thing once."""
+    total = sum(amount for _, amount, _ in entries)
+    rows = tuple(BankEntry(d, a, (r,) if r else (), "", f"line {n}") for n, (d, a, r) in enumerate(entries))
+    breaks = (Break("closing balance", opening + total, opening + total + slip),) if slip else ()
+    statement = BankStatement("", "EUR", opening, opening + total + slip, None, None, rows, breaks)
+    found = reconcile(book.reader(), sorted(accounts), statement, start=period[0], end=period[1], days=days)
+    holds(found)
+    seen = [e.place for m in found.matches for e in m.bank] + [e.place for e in found.only_bank]
+    assert sorted(seen) == sorted(e.place for e in rows if period[0] <= e.date <= period[1])
+    records = [r.id for m in found.matches for r in m.ledger] + [r.id for r in found.only_ledger]
+    records += [r.id for group in found.cancelled for r in group]
+    assert len(set(records)) == len(records)
+    for group in found.matches:
+        assert sum(e.amount for e in group.bank) == sum(r.amount for r in group.ledger) != 0
+    assert all(sum(r.amount for r in group) == 0 for group in found.cancelled)
+    again = reconcile(book.reader(), sorted(accounts), statement, start=period[0], end=period[1], days=days)
+    assert again == found
+    assert 0 <= found.attested.unattested <= found.attested.held
+
+
+def test_corrections_count_by_what_crosses_the_border(tmp_path: Path) -> None:
+    """Splits, reversals of transfers and of gifts count once, with what they moved across the compared accounts."""
+    lines: list[dict[str, Any]] = [
+        *({"record": "account", "id": name, "unit": "EUR"} for name in ("fund", "school", "far")),
+        {"record": "donation", "id": "D-1", "account": "fund", "amount": "100.00"},
+        {"record": "donation", "id": "D-2", "account": "fund", "amount": "9.00"},
+        {"record": "split", "id": "S-1", "from": "fund", "amount": "50.00", "to": {"school": "30.00", "far": "20.00"}},
+        {"record": "disbursement", "id": "B-1", "from": "fund", "to": "far", "amount": "7.00"},
+        {"record": "reversal", "id": "U-1", "reverses": "B-1"},
+        {"record": "disbursement", "id": "B-2", "from": "fund", "to": "school", "amount": "3.00"},
+        {"record": "reversal", "id": "U-2", "reverses": "B-2"},
+        {"record": "reversal", "id": "U-3", "reverses": "D-2"},
+    ]
+    with Ledger.create(tmp_path / "c.ledger", origin="c.example", keys=tmp_path / "k") as made:
+        with made.writer() as writer:
+            for line in lines:
+                writer.add({**line, "date": "2026-01-05"} if line["record"] != "account" else line)
+        found = reconcile(made.reader(), ["fund", "school"], said(("2026-01-05", 10000, "D-1")))
+    assert [(r.id, r.amount) for r in found.only_ledger] == [("S-1", -2000)]
+    assert [[(r.id, r.amount) for r in group] for group in found.cancelled] == [
+        [("D-2", 900), ("U-3", -900)],
+        [("B-1", -700), ("U-1", 700)],
+    ]
+    assert found.closing_ledger == 8000
