@@ -365,7 +365,7 @@ def _pack(m: Movement) -> bytes:
         [
             m.account, m.index, int(m.kind), m.place, m.amount, m.in_before, m.rule_before, m.named_before,
             m.back_before, m.source, m.second, m.conversion, m.previous, m.gifts, int(m.named), m.takes, m.target,
-            m.parts,
+            m.parts, m.year, m.category,
         ]
     )  # fmt: skip
 

@@ -121,9 +121,6 @@ class Acting(Standing):
         """Return the year that a record counts in."""
         return int(self.day(record)[:4])
 
-    def year_of_time(self, seconds: int) -> int:
-        return int(_day(seconds)[:4])
-
     # ------------------------------------------------------------------------------------------ who signed
 
     def check_new(self, id_: str) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 from charitychain import records
 from charitychain.errors import RefusedError
-from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.acting import Acting
 from charitychain.state.caps import note_transfer
@@ -82,14 +81,13 @@ def _undo_expenditure(state: Acting, record: records.Reversal, row: IdAt) -> Non
     else:
         amount = _amount(state, record, left, account)
     state.check_room(account, amount)
-    undone = state.record_at(row.place)
-    assert isinstance(undone, records.Expenditure)
+    spent = state.lookup.movement(row.account, row.movement)
     back = state.next(account)
     state.add(
         account, Kind.REVERSED, amount, source=(row.account, row.movement), named=record.gift is not None, takes=takes,
         previous=before.first if before else None,
     )  # fmt: skip
-    account.year(_year_of(state, undone, row.place)).spent[undone.category] -= amount
+    account.year(spent.year).spent[spent.category] -= amount
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *back, 0, amount))
     note(state, record, account)
 
@@ -198,13 +196,6 @@ def _lower_pledge(state: Acting, record: records.Reversal, row: IdAt) -> None:
         raise RefusedError("CC-REVERSAL", f"pledge {row.id!r} is reversed in this very statement already")
     amount = _amount(state, record, pledge_left(state, row), account)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, amount))
-
-
-def _year_of(state: Acting, record: Any, place: Place) -> int:
-    """Return the year that an earlier record counts in; see `Acting.year`."""
-    if record.date is not None:
-        return int(record.date[:4])
-    return state.year_of_time(state.lookup.statement(place.height, place.statement).header.time)
 
 
 def _common(some: list[Run], others: list[Run]) -> list[Run]:

@@ -53,7 +53,8 @@ class Movement:
     the donations or gift runs. Outflows: `named` says that the units were chosen, `takes` which (positions on the
     tape under fifo, in the balance just before under pro-rata), `target` the inflow they became, `parts` of a split
     the (account, movement, amount) of each. A `named` reversal brought back the units `takes` of what was left of the
-    outflow that it undoes.
+    outflow that it undoes. What was spent counts in `year`, under `category`; both follow from the record and stand in
+    no leaf.
     """
 
     account: int
@@ -74,6 +75,8 @@ class Movement:
     takes: tuple[Run, ...] = ()
     target: Ref | None = None
     parts: tuple[tuple[int, int, int], ...] = ()
+    year: int = 0
+    category: str | None = None
 
     @property
     def is_inflow(self) -> bool:

@@ -209,7 +209,10 @@ def _expenditure(state: Acting, record: records.Expenditure, data: bytes) -> Non
     year = state.year(record)
     check_caps(state, source, record.category, record.amount, year)
     out = state.next(source)
-    state.add(source, Kind.SPENT, record.amount, named=takes is not None, takes=takes or ())
+    state.add(
+        source, Kind.SPENT, record.amount, named=takes is not None, takes=takes or (), year=year,
+        category=record.category,
+    )  # fmt: skip
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, record.amount))
     source.year(year).spent[record.category] += record.amount
     if record.invoice is not None:

@@ -27,7 +27,7 @@ def frame(entry: bytes) -> bytes:
     return length + struct.pack(">II", zlib.crc32(b"ccfr" + length), zlib.crc32(entry)) + entry
 
 
-HEAD = bytes.fromhex("89 43 43 4c 44 47 52 0a 00 01 00 00 00 00 00 00")
+HEAD = bytes.fromhex("89 43 43 4c 44 47 52 0a 00 02 00 00 00 00 00 00")
 RAW = HEAD + b"".join(map(frame, THREE))
 
 
