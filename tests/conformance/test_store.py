@@ -322,5 +322,5 @@ def test_errors_are_of_the_family(bench: Bench) -> None:
     """What is wrong with the bytes of a head is an error of our family that carries its facts."""
     bench.create()
     with pytest.raises(CharitychainError) as caught:
-        bench.reopen(HEAD[:9] + b"\x02" + HEAD[10:])
-    assert caught.value.facts["found"] == 2 and "version 2" in caught.value.message
+        bench.reopen(HEAD[:9] + b"\x03" + HEAD[10:])
+    assert caught.value.facts["found"] == 3 and "version 3" in caught.value.message
