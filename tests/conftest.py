@@ -17,7 +17,14 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
-    for name in ("CHARITYCHAIN_LEDGER", "CHARITYCHAIN_KEYS", "CHARITYCHAIN_PASSPHRASE", "NO_COLOR", "FORCE_COLOR"):
+    for name in (
+        "CHARITYCHAIN_LEDGER",
+        "CHARITYCHAIN_KEYS",
+        "CHARITYCHAIN_VAULT",
+        "CHARITYCHAIN_PASSPHRASE",
+        "NO_COLOR",
+        "FORCE_COLOR",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

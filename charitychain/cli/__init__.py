@@ -34,6 +34,8 @@ _COMMANDS = {
     "convert": ("record", "Change value into another unit."),
     "refund": ("record", "Give back what is left of a gift."),
     "reverse": ("record", "Undo an expenditure, wholly or in part."),
+    "donor": ("people", "Name donors off the ledger, and hand them claims."),
+    "annex": ("people", "Show, disclose and erase private details."),
     "import": ("exchange", "Enter a journal (JSON Lines) or a table of gifts (CSV)."),
     "export": ("exchange", "Write the ledger as a journal."),
     "verify": ("check", "Check everything, and list every fault."),

@@ -6,7 +6,10 @@ from typing import Any
 
 import click
 
+from charitychain.claimed import find_claimed
+from charitychain.claims import CLAIM_MAX, parse_claim
 from charitychain.cli import output
+from charitychain.cli.privately import given_bytes
 from charitychain.cli.session import formatted, on_ledger, opened
 from charitychain.cli.tree import trace_tree
 from charitychain.codec import check_id
@@ -20,18 +23,27 @@ from charitychain.trace import Trace
 
 
 @click.command()
-@click.argument("donation_id", nargs=-1, required=True)
+@click.argument("donation_id", nargs=-1)
+@click.option("--mine", metavar="CLAIM", help="Follow the gifts of this claim (a file, or - for stdin) instead of ids.")
 @click.option("--all", "everything", is_flag=True, help="Show every use, however many there are.")
 @on_ledger
 @formatted
-def trace(donation_id: tuple[str, ...], everything: bool, ledger: str | None, format_: str, as_json: bool) -> int:
+def trace(
+    donation_id: tuple[str, ...], mine: str | None, everything: bool, ledger: str | None, format_: str, as_json: bool
+) -> int:
     """Follow gifts to their final uses: what was spent on what, and what is still held.
 
     A gift of a series is named SERIES/NUMBER. An unknown id is told on stderr, the others are answered; exit code 4.
     """
     format_ = "json" if as_json else format_
+    if (mine is None) != bool(donation_id):
+        raise click.UsageError("Name gifts, or give a claim with --mine.")
     missing = answered = 0
+    claim = None if mine is None else parse_claim(given_bytes(mine, CLAIM_MAX))
     with opened(ledger) as found:
+        if claim is not None:
+            claimed = find_claimed(found.reader(), claim)
+            donation_id = (*claimed.gifts, *claimed.unknown)
         for gift in donation_id:
             try:
                 _check_asked(gift)

@@ -145,9 +145,7 @@ def party() -> None:
 @click.option("--title", help="The party's name for people.")
 @click.option("--request", metavar="FILE", help="The request that the party made with `key request`; - is stdin.")
 @changing
-def party_add(
-    id_: str | None, roles: tuple[str, ...], title: str | None, request: str | None, **options: Any
-) -> None:
+def party_add(id_: str | None, roles: tuple[str, ...], title: str | None, request: str | None, **options: Any) -> None:
     """Admit party ID: with its own request, or with a new key in your own folder of keys."""
     told = _read_request(request) if request else {}
     name = id_ or told.get("id")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from charitychain.cli import output
+from charitychain.cli.privately import Privately
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.entries import describe
 from charitychain.errors import StorageError
@@ -27,6 +28,13 @@ def recording(command: F) -> F:
             click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
             click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
             click.option("--author", metavar="PARTY", help="Who signs, where it is not the owner."),
+            click.option(
+                "--private",
+                metavar="NAME=VALUE",
+                multiple=True,
+                help="A detail that stays off the ledger, in the vault; may repeat. VALUE may be - (stdin) or @FILE.",
+            ),
+            click.option("--vault", metavar="FILE", help="The vault; else $CHARITYCHAIN_VAULT, else beside the keys."),
             click.option("--dry-run", is_flag=True, help="Check everything, record nothing."),
         ]
     ):
@@ -38,6 +46,7 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
     """Record one entry in a block of its own, and say so."""
     dry, as_json = options.pop("dry_run"), options.pop("as_json")
     format_ = "json" if as_json else options.pop("format_")
+    privately = Privately.told(options, options.pop("donor_name", None))
     made = options.pop("id_") or f"{letter}-{secrets.token_hex(5)}"
     entry: dict[str, Any] = {"record": kind, "id": made, **fields}
     for name in ("date", "reference", "author"):
@@ -48,7 +57,10 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
     with opened(options.pop("ledger"), **options) as ledger:
         try:
             with ledger.writer(dry=dry) as writer:
+                privately.fill(ledger, entry)
                 new = writer.add(entry)
+                if new and not dry:  # before the seal: a record whose salts are lost could never be shown
+                    privately.keep(ledger, made)
                 entry = _as_recorded(writer, made)
                 head = writer.commit()
         except (StorageError, IndexDamaged) as error:
@@ -77,9 +89,12 @@ def _as_recorded(writer: Writer, id_: str) -> dict[str, Any]:
 @click.argument("amount")
 @click.option("--source", metavar="WORD", help="cash, goods-for-good, steps, hours, in-kind, undisclosed, …")
 @click.option("--donor", metavar="HEX", help="The donor's pseudonym, 32 hex digits; never a name.")
+@click.option("--donor-name", metavar="NAME", help="A donor of the vault, or - to read the name from stdin.")
 @recording
 def donate(account: str, amount: str, source: str | None, donor: str | None, **options: Any) -> None:
     """Record a gift of AMOUNT into ACCOUNT."""
+    if donor is not None and options["donor_name"] is not None:
+        raise click.UsageError("--donor and --donor-name say the same in two ways; give one of them.")
     enter("donation", "D", options, account=account, amount=amount, source=source, donor=donor)
 
 
@@ -97,15 +112,24 @@ def disburse(source: str, to: str, amount: str, gift: str | None, **options: Any
 @click.command()
 @click.argument("source", metavar="FROM")
 @click.argument("amount")
-@click.option("--payee", required=True, help="Who was paid.")
-@click.option("--purpose", required=True, help="What for.")
+@click.option("--payee", help="Who was paid; may be left out with --private.")
+@click.option("--purpose", help="What for; may be left out with --private.")
 @click.option("--category", type=click.Choice(["programme", "administration", "fundraising"]))
 @click.option("--gift", metavar="GIFT", help="Pay it out of this one gift.")
 @recording
 def spend(
-    source: str, amount: str, payee: str, purpose: str, category: str | None, gift: str | None, **options: Any
+    source: str,
+    amount: str,
+    payee: str | None,
+    purpose: str | None,
+    category: str | None,
+    gift: str | None,
+    **options: Any,
 ) -> None:
     """Record that AMOUNT of account FROM was spent: its final use."""
+    for name, value in (("--payee", payee), ("--purpose", purpose)):
+        if value is None and not options["private"]:
+            raise click.MissingParameter(param_hint=f"'{name}'", param_type="option")
     fields = {"payee": payee, "purpose": purpose, "category": category, "gift": gift}
     enter("expenditure", "X", options, **{"from": source}, amount=amount, **fields)
 

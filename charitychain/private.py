@@ -1,0 +1,246 @@
+"""Details of a record that stay off the ledger: the ledger holds one hash, and each detail can be shown by itself.
+
+The details of a record (a payee's name, an address, a case number) are leaves of a Merkle tree in the order of their
+names; its root is the record's ``private`` field. Each leaf has a salt of its own.
+
+Rules upheld here:
+
+- The root tells nothing of a detail: without its 16 random bytes of salt not even a good guess can be checked.
+- A disclosure shows one detail; what it tells of the others is how many they are, and hashes.
+- Nobody can show another value, or another name, under a root that was sealed.
+- Names differ, and their order is that of their code points, so that equal details with equal salts have equal roots.
+
+It leaves to others where values and salts are kept (`charitychain.vault`), and which root was sealed: `index` and
+`count` of a disclosure are its maker's word, since a root commits to no size.
+
+>>> root, leaves = commit([Detail("payee", "Siti", b"s" * 16), Detail("case", "17", b"t" * 16)])
+>>> shown = disclose(bytes(32), "X-1", Detail("payee", "Siti", b"s" * 16), leaves, 1)
+>>> check_disclosure(parse_disclosure(format_disclosure(shown)), identity=bytes(32), root=root)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from charitychain import merkle
+from charitychain.codec import check_id, check_text, encode
+from charitychain.errors import MalformedError, VerificationError
+from charitychain.sumlog import Tag
+
+__all__ = [
+    "DETAILS_MAX",
+    "DISCLOSURE_MAX",
+    "Detail",
+    "Disclosure",
+    "check_disclosure",
+    "commit",
+    "disclose",
+    "format_disclosure",
+    "new_details",
+    "parse_disclosure",
+]
+
+DETAILS_MAX = 1000
+"""The most private details of one record."""
+
+DISCLOSURE_MAX = 65_536
+"""The most bytes of a disclosure that are read."""
+
+SALT_BYTES = 16
+_TREE = merkle.TreeKind("private", Tag.PRIVATE_LEAF, Tag.PRIVATE_NODE)
+_FORM = "private detail v1"
+_FIELDS = ("form", "identity", "id", "name", "value", "salt", "index", "count", "path", "root")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One private detail. Value and salt never show in a repr.
+
+    Attributes:
+        name: What it is, such as ``payee``: an id (see `charitychain.codec.check_id`).
+        value: The text, at most 4096 bytes of UTF-8, without line breaks.
+        salt: 16 random bytes.
+    """
+
+    name: str
+    value: str = field(repr=False)
+    salt: bytes = field(repr=False)
+
+    def leaf(self) -> bytes:
+        """Return the hash of its leaf, 32 bytes.
+
+        Raises:
+            MalformedError: ``CC-ID`` or ``CC-TEXT``: name or value are not what they may be.
+        """
+        if len(self.salt) != SALT_BYTES:
+            raise ValueError(f"a salt is {SALT_BYTES} bytes, not {len(self.salt)}")
+        name = check_id(self.name, what="name of a private detail")
+        return _TREE.leaf_hash(encode([self.salt, name, check_text(self.value, what=f"private detail {name}")]))
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One detail of one record, shown to somebody, with what proves it.
+
+    Attributes:
+        identity: The ledger's identity, 32 bytes.
+        id: The record.
+        detail: What is shown.
+        index: Which leaf it is, from 0.
+        count: How many details the record has.
+        path: Sibling hashes, nearest to the leaf first.
+        root: The record's ``private`` field.
+    """
+
+    identity: bytes
+    id: str
+    detail: Detail
+    index: int
+    count: int
+    path: tuple[bytes, ...]
+    root: bytes
+
+
+def new_details(values: Iterable[tuple[str, str]]) -> tuple[Detail, ...]:
+    """Return details with fresh salts, in the order of their names.
+
+    Raises:
+        MalformedError: ``CC-PRIVATE``: none, too many, or a name twice. ``CC-ID``, ``CC-TEXT``: as `Detail.leaf` does.
+    """
+    details = tuple(sorted((Detail(*pair, secrets.token_bytes(SALT_BYTES)) for pair in values), key=lambda d: d.name))
+    commit(details)
+    return details
+
+
+def commit(details: Iterable[Detail]) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the root over details, and their leaf hashes in the order of their names.
+
+    Raises:
+        MalformedError: as `new_details` does.
+    """
+    ordered = sorted(details, key=lambda detail: detail.name)
+    if not 0 < len(ordered) <= DETAILS_MAX:
+        raise MalformedError("CC-PRIVATE", f"a record has 1 to {DETAILS_MAX} private details, found {len(ordered)}")
+    if len({detail.name for detail in ordered}) != len(ordered):
+        raise MalformedError("CC-PRIVATE", "two private details of a record have the same name; give each its own")
+    leaves = tuple(detail.leaf() for detail in ordered)
+    return root_of(leaves), leaves
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """Return the root over leaf hashes: what the ledger holds. Works for details that were erased, too."""
+    return merkle.root(_TREE, leaves)
+
+
+def disclose(identity: bytes, id_: str, detail: Detail, leaves: Sequence[bytes], index: int) -> Disclosure:
+    """Return the disclosure of the detail whose leaf is `leaves[index]`.
+
+    Raises:
+        VerificationError: ``CC-PRIVATE``: its leaf is another one, so what was kept is damaged.
+    """
+    if detail.leaf() != leaves[index]:
+        raise VerificationError(
+            "CC-PRIVATE", f"{id_}: the detail {detail.name!r} is not the one its leaf was made of", id=id_
+        )
+    path = merkle.prove_inclusion(_TREE, leaves, index)
+    return Disclosure(identity, id_, detail, index, len(leaves), path, root_of(leaves))
+
+
+def check_disclosure(disclosure: Disclosure, *, identity: bytes, root: bytes) -> None:
+    """Check that a disclosure shows a detail of a record of this ledger.
+
+    Args:
+        identity: The ledger's identity, as its reader knows it.
+        root: The ``private`` field of the record `disclosure.id`, as it was sealed.
+
+    Raises:
+        VerificationError: ``CC-PRIVATE``: it is of another ledger, under another root, or its value was changed.
+    """
+    if disclosure.identity != identity:
+        raise _false(disclosure, "it was made for another ledger")
+    if disclosure.root != root:
+        raise _false(disclosure, "the record was sealed with another root")
+    try:
+        leaf = disclosure.detail.leaf()
+        merkle.check_inclusion(_TREE, disclosure.path, disclosure.index, leaf, disclosure.count, root)
+    except (MalformedError, VerificationError) as error:
+        raise _false(disclosure, "name, value, salt or path were changed") from error
+
+
+def format_disclosure(disclosure: Disclosure) -> str:
+    """Return a disclosure as JSON (RFC 8259) for a file."""
+    detail = disclosure.detail
+    value = {
+        "form": _FORM, "identity": disclosure.identity.hex(), "id": disclosure.id, "name": detail.name,
+        "value": detail.value, "salt": detail.salt.hex(), "index": disclosure.index, "count": disclosure.count,
+        "path": [hash_.hex() for hash_ in disclosure.path], "root": disclosure.root.hex(),
+    }  # fmt: skip
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def parse_disclosure(text: str | bytes) -> Disclosure:
+    """Read a disclosure.
+
+    Raises:
+        MalformedError: ``CC-PRIVATE``: it has not the form of a disclosure.
+    """
+    if len(text) > DISCLOSURE_MAX:
+        raise _bad(f"it has more than {DISCLOSURE_MAX} bytes")
+    try:
+        value = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise _bad("it is not JSON in UTF-8, or a field stands there twice") from error
+    if not isinstance(value, dict) or value.keys() != set(_FIELDS):
+        raise _bad(f"it must have exactly the fields {', '.join(_FIELDS)}")
+    if value["form"] != _FORM:
+        raise _bad(f"'form' must be {_FORM!r}; this is no disclosure, or one of a newer release")
+    if not isinstance(value["path"], list) or len(value["path"]) > merkle.MAX_PROOF_HASHES:
+        raise _bad(f"'path' must list at most {merkle.MAX_PROOF_HASHES} hashes")
+    try:
+        detail = Detail(
+            check_id(value["name"], what="name"), check_text(value["value"], what="value"),
+            _hex(value["salt"], SALT_BYTES, "salt"),
+        )  # fmt: skip
+        id_ = check_id(value["id"])
+    except MalformedError as error:
+        raise _bad(error.message) from error
+    path = tuple(_hex(item, 32, "path") for item in value["path"])
+    index, count = _whole(value["index"], "index"), _whole(value["count"], "count")
+    return Disclosure(_hex(value["identity"], 32, "identity"), id_, detail, index, count, path,
+                      _hex(value["root"], 32, "root"))  # fmt: skip
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field stands there twice")
+    return found
+
+
+def _hex(value: object, size: int, name: str) -> bytes:
+    if not isinstance(value, str) or re.fullmatch(f"[0-9a-f]{{{2 * size}}}", value) is None:
+        raise _bad(f"{name!r} must be {2 * size} digits of hex in lower case")
+    return bytes.fromhex(value)
+
+
+def _whole(value: object, name: str) -> int:
+    if type(value) is not int or not 0 <= value <= DETAILS_MAX:
+        raise _bad(f"{name!r} must be a whole number up to {DETAILS_MAX}")
+    return value
+
+
+def _bad(why: str) -> MalformedError:
+    return MalformedError("CC-PRIVATE", f"this is no whole disclosure: {why}; ask for it again")
+
+
+def _false(disclosure: Disclosure, why: str) -> VerificationError:
+    return VerificationError(
+        "CC-PRIVATE",
+        f"the detail {disclosure.detail.name!r} of {disclosure.id!r} is not what the ledger sealed: {why}",
+        id=disclosure.id,
+    )

@@ -1,0 +1,257 @@
+"""Donors, claims and private details from the command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.conftest import Cli
+
+NAME = "Siti Rahayu binti Hassan"
+VALUE = "Toko Buku Istimewa"
+
+
+def holders(cli: Cli, *parts: str | bytes) -> list[str]:
+    """Return the files, of all that this person has, in which one of `parts` stands."""
+    wanted = [part.encode() if isinstance(part, str) else part for part in parts]
+    files = [path for path in cli.folder.rglob("*") if path.is_file()]
+    return sorted(path.name for path in files if any(part in path.read_bytes() for part in wanted))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def vault(cli: Cli) -> Path:
+    return cli.keys / "village.example_2026.vault"
+
+
+def killed_before_the_seal(cli: Cli, *args: str) -> None:
+    """Run a command that is killed when everything but the block is written."""
+    code = (
+        "import os, signal; from charitychain.writer import Writer;"
+        "Writer.commit = lambda self: os.kill(os.getpid(), signal.SIGKILL);"
+        "from charitychain.cli import main; import sys; main(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *args], cwd=cli.work, env=cli.env, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_donor_follows_gifts_and_is_erased(village: Cli) -> None:
+    """A donor's gifts are found with a claim; once erased, the ledger holds, and the name is in no file."""
+    village.ok("donor", "add", "-", input=NAME + "\n")
+    one = village.json("donate", "edu", "7", "--id", "D-2", "--donor-name", "-", input=NAME + "\n")
+    two = village.json("donate", "school", "8", "--id", "D-3", "--donor-name", NAME)
+    assert len(one["donor"]) == len(two["donor"]) == 32 and one["donor"] != two["donor"]
+    assert village.ok("donor", "pseudonym", NAME, "D-2").strip() == one["donor"]
+    assert village.json("donor", "list") == [{"donor": NAME, "labels": 2}]
+    assert holders(village, NAME) == ["village.example_2026.vault"]
+
+    village.ok("donor", "claim", NAME, "-o", "c.json")
+    assert mode(village.work / "c.json") == 0o600 and NAME not in (village.work / "c.json").read_text()
+    lines = [json.loads(line) for line in village.ok("trace", "--mine", "c.json", "--format", "jsonl").splitlines()]
+    assert [line["donation"] for line in lines] == ["D-2", "D-3"]
+    assert village.ok("trace", "--mine", "c.json") == village.ok("trace", "D-2", "D-3")
+    single = village.ok("donor", "claim", NAME, "--label", "D-3")
+    assert json.loads(village.ok("trace", "--mine", "-", "--json", input=single))["donation"] == "D-3"
+    assert "CC-EXISTS" in village.fails(7, "donor", "claim", NAME, "-o", "c.json")
+
+    village.ok("donor", "erase", NAME, "--yes")
+    village.ok("verify")
+    assert village.json("show", "D-2")["donor"] == one["donor"]
+    assert holders(village, NAME) == []
+    assert "CC-VAULT" in village.fails(4, "donor", "claim", NAME)
+
+
+def test_gifts_of_a_series_are_found(village: Cli) -> None:
+    """A claim of a series finds every gift in which the donor is first or second, over all records of the series."""
+    village.ok("donor", "add", NAME)
+    mine = village.ok("donor", "pseudonym", NAME, "S").strip()
+    first = {
+        "record": "gifts", "series": "S", "account": "edu", "ids": [3, 5], "amounts": ["1", "2"],
+        "donors": ["00" * 16, mine],
+    }  # fmt: skip
+    second = {
+        "record": "gifts", "series": "S", "account": "edu", "ids": [7, 8, 9], "amounts": ["3", "4", "5"],
+        "donors": ["11" * 16, mine, "11" * 16], "seconds": [mine, "22" * 16, "22" * 16],
+    }  # fmt: skip
+    village.ok("import", village.journal([first]))
+    village.ok("import", village.journal([second]))
+    village.ok("donor", "claim", NAME, "-o", "c.json")
+    lines = village.ok("trace", "--mine", "c.json", "--format", "jsonl").splitlines()
+    assert [json.loads(line)["donation"] for line in lines] == ["S/5", "S/7", "S/8"]
+
+
+def test_false_claims(village: Cli) -> None:
+    """A claim of another secret is found bad, one of another ledger refused, one without its gift told; all differ."""
+    village.ok("donor", "add", NAME)
+    village.ok("donate", "edu", "7", "--id", "D-2", "--donor-name", NAME)
+    village.ok("import", village.journal([
+        {"record": "gifts", "series": "S", "account": "edu", "ids": [1], "amounts": ["1"], "donors": ["00" * 16]}
+    ]))  # fmt: skip
+    claim = json.loads(village.ok("donor", "claim", NAME))
+    ((good,),) = [claim["labels"]]
+    flipped = good["secret"][:-1] + ("0" if good["secret"][-1] != "0" else "1")
+    for label, secret, code in [
+        ("D-2", flipped, 1), ("D-1", good["secret"], 1), ("S", good["secret"], 1), ("D-9", good["secret"], 4),
+    ]:  # fmt: skip
+        changed = {**claim, "labels": [{"label": label, "secret": secret}]}
+        done = village.run("trace", "--mine", "-", input=json.dumps(changed))
+        assert done.returncode == code and done.stdout == ""
+        assert ("CC-CLAIM" in done.stderr) == (code == 1)
+    for change in ({"identity": "00" * 32}, {"origin": "town.example/2026"}, {"form": "x"}, {"more": 1}):
+        assert "CC-CLAIM" in village.fails(7, "trace", "--mine", "-", input=json.dumps({**claim, **change}))
+    village.fails(3, "trace", "--mine", "no-such-file")
+    village.fails(2, "trace", "D-2", "--mine", "-", input=json.dumps(claim))
+    village.fails(2, "trace")
+
+
+def test_private_details_are_shown_checked_and_erased(village: Cli) -> None:
+    """A spending hides payee and purpose; one is disclosed and checked; erased, it is in no file and all else holds."""
+    (village.work / "payee.txt").write_text(VALUE + "\n")
+    details = ("--private", "payee=@payee.txt", "--private", "purpose=-")
+    entry = village.json("spend", "edu", "5", "--id", "X-1", *details, input="books for Siti\n")
+    (village.work / "payee.txt").unlink()
+    assert "payee" not in entry and len(entry["private"]) == 64
+    assert village.json("show", "X-1")["private"] == entry["private"]
+    assert village.json("annex", "show", "X-1") == [
+        {"name": "payee", "value": VALUE, "erased": False},
+        {"name": "purpose", "value": "books for Siti", "erased": False},
+    ]
+    assert holders(village, VALUE) == ["village.example_2026.vault"]
+
+    village.ok("annex", "disclose", "X-1", "payee", "-o", "d.json")
+    assert mode(village.work / "d.json") == 0o600 and "Siti" not in (village.work / "d.json").read_text()
+    found = village.json("annex", "check", "d.json")
+    assert found == {"id": "X-1", "name": "payee", "value": VALUE, "holds": True}
+    text = (village.work / "d.json").read_text()
+    for old, new in ((VALUE, "Toko Lain"), ('"payee"', '"purpose"'), ('"index": 0', '"index": 1')):
+        assert "CC-PRIVATE" in village.fails(1, "annex", "check", "-", input=text.replace(old, new))
+    assert "CC-PRIVATE" in village.fails(1, "annex", "check", "-", input=text.replace('"X-1"', '"D-1"'))
+    village.fails(4, "annex", "check", "-", input=text.replace('"X-1"', '"X-2"'))
+    assert "CC-PRIVATE" in village.fails(7, "annex", "check", "-", input=text[:-5])
+
+    (village.work / "d.json").unlink()
+    village.ok("annex", "erase", "X-1", "payee", "--yes")
+    assert holders(village, VALUE) == []
+    assert village.json("annex", "show", "X-1")[0] == {"name": None, "value": None, "erased": True}
+    village.ok("annex", "check", "-", input=village.ok("annex", "disclose", "X-1", "purpose"))
+    village.ok("annex", "erase", "X-1", "--yes")
+    assert holders(village, "books for Siti") == []
+    village.ok("verify")
+    village.ok("trace", "D-1")
+
+
+def test_a_false_vault_is_told(village: Cli, tmp_path: Path) -> None:
+    """Details that are not the sealed ones are found bad, whether they are shown or disclosed."""
+    village.ok("spend", "edu", "5", "--id", "X-1", "--private", "payee=A")
+    village.fails(4, "annex", "show", "X-2")
+    import sqlite3
+
+    from charitychain.private import new_details
+
+    (detail,) = new_details([("payee", "B")])
+    database = sqlite3.connect(vault(village))
+    database.execute("UPDATE details SET value = 'B', salt = ?, leaf = ?", (detail.salt, detail.leaf()))
+    database.commit()
+    database.close()
+    assert "CC-PRIVATE" in village.fails(1, "annex", "show", "X-1")
+    assert "CC-PRIVATE" in village.fails(1, "annex", "disclose", "X-1", "payee")
+
+
+def test_a_killed_recording_is_entered_again(village: Cli) -> None:
+    """Killed before the seal, the same command with the same id records once, with the details that were kept."""
+    village.ok("donor", "add", NAME)
+    command = ("donate", "edu", "7", "--id", "D-2", "--donor-name", NAME, "--private", "case=17", "--private", "by=Ali")
+    killed_before_the_seal(village, *command)
+    village.fails(4, "show", "D-2")
+    assert "Note" in village.run("annex", "show", "D-2").stderr
+    kept = vault(village).read_bytes()
+    first = village.json(*command)
+    assert (first["recorded"], vault(village).read_bytes()) == (True, kept)
+    again = village.json(*command)
+    assert (again["recorded"], again["private"], again["donor"]) == (False, first["private"], first["donor"])
+    village.ok("annex", "check", "-", input=village.ok("annex", "disclose", "D-2", "case"))
+    assert "CC-DUPLICATE-ID" in village.fails(7, *command[:-1], "by=Dewi")
+    assert village.json("annex", "show", "D-2")[0]["value"] == "Ali"
+
+
+def test_a_killed_recording_may_be_told_otherwise(village: Cli) -> None:
+    """Details that were kept for a record that was never sealed give way to those of the one that is."""
+    killed_before_the_seal(village, "spend", "edu", "5", "--id", "X-1", "--private", "payee=Wrong Shop")
+    village.ok("spend", "edu", "5", "--id", "X-1", "--private", "payee=Right Shop")
+    village.ok("annex", "check", "-", input=village.ok("annex", "disclose", "X-1", "payee"))
+    assert village.json("annex", "show", "X-1")[0]["value"] == "Right Shop"
+
+
+def test_nothing_is_noted_of_what_is_not_recorded(village: Cli) -> None:
+    """A dry run and a refused record leave the vault as it was; without one, none is made."""
+    village.ok("spend", "edu", "5", "--private", "payee=A", "--dry-run")
+    village.fails(7, "spend", "edu", "500", "--private", "payee=A")
+    assert not vault(village).exists()
+    village.ok("donor", "add", NAME)
+    before = vault(village).read_bytes()
+    village.ok("donate", "edu", "5", "--donor-name", NAME, "--private", "case=1", "--dry-run")
+    village.fails(7, "donate", "nowhere", "5", "--donor-name", NAME, "--private", "case=1")
+    assert vault(village).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("code", "args"),
+    [
+        (2, ("donate", "edu", "1", "--donor", "00" * 16, "--donor-name", "x")),
+        (2, ("donate", "edu", "1", "--donor-name", "-", "--private", "case=-")),
+        (2, ("spend", "edu", "1", "--private", "payee")),
+        (2, ("spend", "edu", "1", "--purpose", "x")),
+        (2, ("spend", "edu", "1", "--payee", "x")),
+        (7, ("spend", "edu", "1", "--private", "a=1", "--private", "a=2")),
+        (7, ("spend", "edu", "1", "--private", "=1")),
+        (7, ("spend", "edu", "1", "--private", "a=\x1b[2J")),
+        (3, ("spend", "edu", "1", "--private", "a=@no-such-file")),
+        (4, ("donate", "edu", "1", "--donor-name", "Nobody")),
+        (4, ("donor", "list")),
+        (2, ("donor", "erase", "Nobody", "--vault", "made")),
+        (7, ("donor", "add", "\x1b[2J", "--vault", "made")),
+        (7, ("donor", "add", "", "--vault", "made")),
+        (7, ("donor", "add", b"\xff".decode("utf-8", "surrogateescape"), "--vault", "made")),
+        (7, ("annex", "show", "a b")),
+        (3, ("annex", "check", "no-such-file")),
+    ],
+)
+def test_what_is_refused(village: Cli, code: int, args: tuple[str, ...]) -> None:
+    """Each misuse has its exit code, and nothing of it reaches the terminal raw."""
+    village.ok("donor", "add", "Ali", "--vault", "made")
+    stderr = village.fails(code, *args)
+    assert "\x1b" not in stderr
+
+
+def test_hostile_text_is_escaped(village: Cli) -> None:
+    """Characters that show nothing, or steer, are escapes wherever names and values are printed."""
+    hostile = "Si\u200bti"
+    village.ok("donor", "add", hostile)
+    village.ok("donate", "edu", "5", "--id", "D-\u200b2", "--donor-name", hostile, "--private", f"by\u200b={hostile}")
+    shown = [
+        village.ok("donor", "list"), village.ok("donor", "list", "--json"), village.ok("donor", "claim", hostile),
+        village.ok("annex", "show", "D-\u200b2"), village.ok("annex", "disclose", "D-\u200b2", "by\u200b"),
+        village.ok("annex", "check", "-", input=village.ok("annex", "disclose", "D-\u200b2", "by\u200b")),
+        village.run("donor", "claim", "No\u200bbody").stderr, village.run("annex", "show", "X\u200b").stderr,
+    ]  # fmt: skip
+    assert not [text for text in shown if "\u200b" in text]
+    assert "Si\\u200bti" in shown[0]
+
+
+def test_the_vault_is_of_one_ledger_and_one_user(village: Cli) -> None:
+    """Another ledger is refused its vault, and so is everybody once others could read it."""
+    village.ok("donor", "add", NAME)
+    assert mode(vault(village)) == 0o600
+    village.init("other.ledger", "other.example/2026")
+    assert "CC-VAULT" in village.fails(7, "donor", "list", "-l", "other.ledger", "--vault", vault(village))
+    assert "CC-VAULT" in village.fails(7, "donor", "list", "-l", "other.ledger", CHARITYCHAIN_VAULT=str(vault(village)))
+    vault(village).chmod(0o640)
+    for args in (("donor", "list"), ("donate", "edu", "5", "--donor-name", NAME), ("annex", "show", "X-1")):
+        assert "CC-VAULT" in village.fails(6, *args, "-l", "v.ledger")

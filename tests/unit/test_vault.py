@@ -1,0 +1,260 @@
+"""The vault and the claims that come out of it: who can read them, what they open, and what erasing leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from charitychain.claims import Claim, format_claim, label_secret, parse_claim, pseudonym
+from charitychain.errors import (
+    CharitychainError,
+    KeyAccessError,
+    LockedError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnreadableError,
+)
+from charitychain.private import check_disclosure, new_details
+from charitychain.vault import Vault, vault_path
+
+ORIGIN, IDENTITY = "village.example/2026", bytes(range(32))
+NAME = "Siti Rahayu binti Hassan"
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with Vault.open(tmp_path / "folder" / "v.vault", ORIGIN, IDENTITY) as made:
+        yield made
+
+
+def everything(folder: Path) -> bytes:
+    """Return all bytes of all files of a folder."""
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+# ------------------------------------------------------------------------------------- pseudonyms and claims
+
+
+def test_pseudonym_is_what_the_format_says() -> None:
+    """A pseudonym is recomputed by hand from the donor's key."""
+    secret = hmac.new(b"k" * 32, b"charitychain donor v1" + IDENTITY + b"D-1", "sha256").digest()
+    assert label_secret(b"k" * 32, IDENTITY, "D-1") == secret
+    assert pseudonym(IDENTITY, "D-1", secret) == hashlib.sha256(b"\x34" + IDENTITY + b"D-1" + secret).digest()[:16]
+
+
+def test_every_label_ledger_and_donor_has_a_pseudonym_of_its_own(vault: Vault, tmp_path: Path) -> None:
+    """Two labels of a donor, two donors of a label and two ledgers share no pseudonym; one label keeps its own."""
+    vault.add_donor(NAME)
+    vault.add_donor("Ali")
+    pairs = [(name, label) for name in (NAME, "Ali") for label in ("D-1", "D-2", "SERIES")]
+    found = {vault.pseudonym(*pair) for pair in pairs}
+    assert len(found) == 6
+    assert {vault.pseudonym(*pair) for pair in pairs} == found
+    assert pseudonym(bytes(32), "D-1", vault.claim(NAME).labels[0][1]) not in found
+
+
+def test_a_claim_opens_its_labels_only(vault: Vault) -> None:
+    """The secret of one label gives its pseudonym and, put under another label, not the other's."""
+    vault.add_donor(NAME)
+    one, two = vault.pseudonym(NAME, "D-1"), vault.pseudonym(NAME, "D-2")
+    claim = vault.claim(NAME, ["D-1"])
+    ((label, secret),) = claim.labels
+    assert (label, pseudonym(IDENTITY, label, secret)) == ("D-1", one)
+    assert pseudonym(IDENTITY, "D-2", secret) != two
+    assert [label for label, _ in vault.claim(NAME).labels] == ["D-1", "D-2"]
+    assert secret.hex() not in repr(claim)
+
+
+def test_claims_of_what_is_not_there(vault: Vault) -> None:
+    """No donor, no label and a label that was never noted are told apart from success, without the name."""
+    for ask in (lambda: vault.claim(NAME), lambda: vault.pseudonym(NAME, "D-1"), lambda: vault.erase(NAME)):
+        with pytest.raises(NotFoundError) as caught:
+            ask()
+        assert caught.value.code == "CC-VAULT" and NAME not in caught.value.message
+    vault.add_donor(NAME)
+    for labels in (None, ["D-1"]):
+        with pytest.raises(NotFoundError):
+            vault.claim(NAME, labels)
+    vault.pseudonym(NAME, "D-1", note=False)
+    assert vault.donors() == ((NAME, 0),)
+
+
+def test_every_flipped_bit_of_a_claim_is_refused_or_changes_what_it_says(vault: Vault) -> None:
+    """A flipped bit is refused as malformed, or gives another claim, or is white space."""
+    vault.add_donor(NAME)
+    given = vault.pseudonym(NAME, "D-1")
+    claim = vault.claim(NAME)
+    data = format_claim(claim).encode()
+    assert parse_claim(data) == claim
+    for at in range(len(data)):
+        for bit in range(8):
+            try:
+                found = parse_claim(data[:at] + bytes((data[at] ^ 1 << bit,)) + data[at + 1 :])
+            except MalformedError as error:
+                assert error.code == "CC-CLAIM"
+                assert claim.labels[0][1].hex()[:20] not in error.message
+            else:
+                ((label, secret),) = found.labels
+                same = pseudonym(found.identity, label, secret) == given
+                assert (found == claim) == (same and found.origin == claim.origin)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "1", "{}", "[" * 100_000, b"\xff",
+        '{"form":"donor claim v1","origin":"a.example","identity":"' + "00" * 32 + '","labels":[]}',
+        '{"form":"donor claim v1","origin":"\\u001b","identity":"' + "00" * 32 + '","labels":[{"label":"D","secret":"'
+        + "00" * 32 + '"}]}',
+        format_claim(Claim("a.example", bytes(32), (("D-1", bytes(32)), ("D-1", bytes(32))))),
+        format_claim(Claim("a.example", bytes(32), (("-rf", bytes(32)),))),
+        format_claim(Claim("a.example", b"\xab" * 32, (("D-1", bytes(32)),))).replace("ab", "AB"),
+    ],
+)  # fmt: skip
+def test_what_is_no_claim(text: str | bytes) -> None:
+    """Text that is not exactly a claim is refused."""
+    with pytest.raises(MalformedError) as caught:
+        parse_claim(text)
+    assert caught.value.code == "CC-CLAIM"
+
+
+# ---------------------------------------------------------------------------------------------------- details
+
+
+def test_details_are_kept_disclosed_and_erased(vault: Vault) -> None:
+    """A kept detail can be shown; after another was erased it still can, and the erased one cannot."""
+    details = new_details([("payee", "Toko Buku Sari"), ("case", "17")])
+    root = vault.keep_details("X-1", details)
+    assert vault.keep_details("X-1", details) == root
+    assert vault.same_details("X-1", [("payee", "Toko Buku Sari"), ("case", "17")]) == details
+    assert vault.same_details("X-1", [("payee", "Toko Buku Sari")]) is None
+    assert vault.erase_detail("X-1", "payee") == 1
+    check_disclosure(vault.disclose("X-1", "case"), identity=IDENTITY, root=root)
+    assert [item.detail.name if item.detail else None for item in vault.details("X-1")] == ["case", None]
+    for ask in (lambda: vault.disclose("X-1", "payee"), lambda: vault.erase_detail("X-1", "payee")):
+        with pytest.raises(NotFoundError):
+            ask()
+    assert vault.same_details("X-1", [("case", "17")]) is None
+
+
+def test_kept_details_are_not_replaced_by_accident(vault: Vault) -> None:
+    """Other details of the same record are refused unless the caller knows that nothing was sealed."""
+    vault.keep_details("X-1", new_details([("payee", "Sari")]))
+    with pytest.raises(RefusedError) as caught:
+        vault.keep_details("X-1", new_details([("payee", "Dewi")]))
+    assert caught.value.code == "CC-VAULT" and "Dewi" not in caught.value.message
+    vault.keep_details("X-1", new_details([("payee", "Dewi")]), replace=True)
+    assert [item.detail.value for item in vault.details("X-1") if item.detail] == ["Dewi"]
+
+
+def test_erasing_leaves_no_bytes(vault: Vault, tmp_path: Path) -> None:
+    """An erased donor's name, key and labels and an erased detail's value and salt are in no file."""
+    for number in range(300):
+        vault.add_donor(f"Donor {number}")
+        vault.pseudonym(f"Donor {number}", f"D-{number}")
+        vault.keep_details(f"X-{number}", new_details([("payee", f"Toko {number} " + "x" * 200), ("case", "1")]))
+    vault.add_donor(NAME)
+    vault.pseudonym(NAME, "SPECIAL-LABEL")
+    detail, _ = vault.keep_details("X", found := new_details([("payee", "Toko Istimewa")])), None
+    other = sqlite3.connect(vault.path)
+    ((key,),) = other.execute("SELECT key FROM donors WHERE name = ?", (NAME,)).fetchall()
+    other.close()
+    secret = [NAME.encode(), key, b"SPECIAL-LABEL", b"Toko Istimewa", found[0].salt]
+    assert all(part in everything(tmp_path) for part in secret)
+    vault.erase(NAME)
+    vault.erase_detail("X")
+    assert not [part for part in secret if part in everything(tmp_path)]
+    assert vault.details("X")[0].leaf == detail, "the root over one detail is its leaf"
+    assert len(vault.donors()) == 300
+
+
+def test_what_a_rule_refuses_leaves_nothing_behind(vault: Vault) -> None:
+    """Control characters and empty names are refused, and the vault can be used afterwards."""
+    for name in ("", "  ", "\x1b]0;x\x07", "a\nb", "\ud800", "\u202eabc", "x" * 4097):
+        with pytest.raises(CharitychainError) as caught:
+            vault.add_donor(name)
+        assert caught.value.exit_code == 7 and "\x1b" not in caught.value.message
+    for id_ in ("a b", "\ud800", "-x"):
+        with pytest.raises(MalformedError):
+            vault.details(id_)
+    assert vault.add_donor("Ali") and not vault.add_donor("Ali")
+
+
+# --------------------------------------------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_only_the_owner_may_read(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask, the vault has mode 0600 and so has the journal beside it while it is written."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    before = os.umask(umask)
+    try:
+        with Vault.open(folder / "v", ORIGIN, IDENTITY) as vault:
+            vault.add_donor("Ali")
+            with vault._writing():
+                vault._run("DELETE FROM donors")
+                modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"v": 0o600, "v-journal": 0o600}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o610])
+def test_a_vault_open_to_others_is_refused(vault: Vault, mode: int) -> None:
+    """One bit for group or others is enough."""
+    vault.path.chmod(mode)
+    with pytest.raises(KeyAccessError) as caught:
+        Vault.open(vault.path, ORIGIN, IDENTITY)
+    assert (caught.value.code, caught.value.facts["found"]) == ("CC-VAULT", f"{mode:04o}")
+
+
+def test_another_ledgers_vault_is_refused(vault: Vault) -> None:
+    """A ledger of the same origin but another identity gets nothing out of it and puts nothing in."""
+    with pytest.raises(RefusedError) as caught:
+        Vault.open(vault.path, ORIGIN, bytes(32))
+    assert caught.value.code == "CC-VAULT"
+
+
+def test_what_is_no_vault(tmp_path: Path) -> None:
+    """Rubbish, another SQLite database, a folder and nothing at all are told as such and left as they are."""
+    rubbish, other = tmp_path / "rubbish", tmp_path / "other"
+    rubbish.write_bytes(b"SQLite format 2" + bytes(4096))
+    database = sqlite3.connect(other)
+    database.execute("CREATE TABLE donors (x)")
+    database.close()
+    for path in (rubbish, other):
+        path.chmod(0o600)
+        before = path.read_bytes()
+        with pytest.raises(UnreadableError) as caught:
+            Vault.open(path, ORIGIN, IDENTITY)
+        assert caught.value.code == "CC-VAULT" and path.read_bytes() == before
+    with pytest.raises(UnreadableError):
+        Vault.open(tmp_path, ORIGIN, IDENTITY)
+    with pytest.raises(NotFoundError):
+        Vault.open(tmp_path / "none", ORIGIN, IDENTITY, create=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_another_writer_is_told(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process writes, a vault waits, and then says so."""
+    monkeypatch.setattr("charitychain.vault._WAIT", 0.05)
+    with vault._writing(), pytest.raises(LockedError) as caught:
+        Vault.open(vault.path, ORIGIN, IDENTITY)
+    assert caught.value.code == "CC-VAULT"
+
+
+def test_where_the_vault_is(tmp_path: Path) -> None:
+    """The named one, else the environment's, else one beside the keys, named by origin."""
+    environ = {"CHARITYCHAIN_VAULT": "/e/v"}
+    assert vault_path(ORIGIN, "given", environ, tmp_path) == Path("given")
+    assert vault_path(ORIGIN, None, environ, tmp_path) == Path("/e/v")
+    assert vault_path(ORIGIN, None, {}, tmp_path) == tmp_path / "village.example_2026.vault"
