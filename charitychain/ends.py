@@ -71,7 +71,6 @@ def end_of(known: Records, id_: str, place: Place, amount: int, recipients: tupl
         amount: What of it stands, net of reversals, minor units.
         recipients: Party numbers of those to whom it went.
     """
-    reader = known.reader
     words = tuple(_words(known, id_, recipients, amount))
     why = _compromised(known, place)
     last = {word.by: word for word in words}
@@ -85,7 +84,7 @@ def end_of(known: Records, id_: str, place: Place, amount: int, recipients: tupl
         return End("acknowledged", words)
     if sums:
         return End("partly acknowledged", words)
-    return End("evidenced" if getattr(reader.record(place), "evidence", ()) else "reported")
+    return End("evidenced" if getattr(known.get(place), "evidence", ()) else "reported")
 
 
 def _words(known: Records, id_: str, recipients: tuple[int, ...], amount: int) -> list[Acknowledged]:

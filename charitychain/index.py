@@ -341,13 +341,6 @@ class Index:
         )
         return [Place(*row) for row in self.rows(sql, (about, kind))]
 
-    def all_links(self, kind: int) -> Iterator[tuple[str, Place]]:
-        """Yield (what it is about, place) of every link of a kind, in order."""
-        order = "about, height, statement, record"
-        sql = f"SELECT {order} FROM links WHERE kind = ? ORDER BY {order}"
-        for row in self.rows(sql, (kind,)):
-            yield row[0], Place(*row[1:])
-
     def save(self, kind: str, number: int, data: bytes) -> None:
         self.run("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (kind, number, data))
 

@@ -39,7 +39,7 @@ from charitychain.keyfile import KEY_FILE_MAX, decode_key, encode_key, is_encryp
 from charitychain.keys import PrivateKey
 from charitychain.mark import HighWaterMark
 
-__all__ = ["HighWaterMark", "KeyEntry", "Keyring", "default_directory", "passphrase_source"]
+__all__ = ["HighWaterMark", "KeyEntry", "Keyring", "default_directory", "passphrase_source", "slug"]
 
 _SLUG_MAX = 96  # bytes of a file name for origin and party each; a name may have 255
 _PUB_MAX = 1024
@@ -169,7 +169,7 @@ class Keyring:
     def _store(self, origin: str, party: str, data: bytes, public_key: bytes) -> KeyEntry:
         if _PUB.fullmatch(line := f"{party} {public_key.hex()}\n") is None:
             raise ValueError(f"a party id has 1 to 128 characters and no white space: {party!r}")
-        base = f"{_slug(origin)}.{_slug(party)}"
+        base = f"{slug(origin)}.{slug(party)}"
         number = 1
         try:
             make_directory(self.directory)
@@ -321,7 +321,7 @@ def _read_entry(pub: Path) -> KeyEntry | None:
     return KeyEntry(path, match[1], bytes.fromhex(match[2]))
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     """Return `text` with everything but ``A-Z a-z 0-9 . _ -`` replaced, short enough for a file name."""
     slug = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:_SLUG_MAX]
     return "_" + slug[1:] if slug[:1] in ("", ".", "-") else slug

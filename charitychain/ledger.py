@@ -365,9 +365,7 @@ class Ledger:
 
     def _cut(self, store: Store, tail: Frame) -> None:
         kept = store.cut(tail.offset)
-        self.notices.append(
-            f"A write was cut off at byte {tail.offset}; the bytes after it are kept in {kept}."
-        )
+        self.notices.append(f"A write was cut off at byte {tail.offset}; the bytes after it are kept in {kept}.")
 
     def _operator_key(self, index: Index) -> bytes:
         head = index.head()

@@ -160,15 +160,23 @@ class Sealer:
         author: PartyState,
         cosigners: Sequence[PartyState] = (),
     ) -> statements.SignedStatement:
-        """Return records as one unsigned statement, checked against the rules; for a dry run, which keeps nothing."""
-        keys = self.signers(author, cosigners)
+        """Return records as one unsigned statement, checked against the rules.
+
+        Raises:
+            ValueError: this is no dry run: what nobody has signed must never be sealed.
+        """
+        if not self._dry:
+            raise ValueError("a draft is prepared in a dry run")
+        self._check_whole()
+        signers = self.signers(author, cosigners)
         self._close_statement()
         self._time_signed = int(self._clock())
-        self.state.begin_statement(map(key_id, keys), self._time_signed)
+        self.state.begin_statement(map(key_id, signers), self._time_signed)
         self._apply_all(items)
-        self._broken = True
         columns = [columns for _, columns in items if columns is not None]
-        return statements.prepare_statement([r for r, _ in items], columns, keys, **self._header_fields(author))
+        made = statements.prepare_statement([r for r, _ in items], columns, signers, **self._header_fields(author))
+        self._accept(made)
+        return made
 
     def add(self, statement: statements.SignedStatement) -> None:
         """Add a statement that was signed elsewhere.

@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Run", "clip", "convert", "fifo_cut", "first_units", "join_runs", "named_cut", "pro_rata_cut"]
+__all__ = ["Run", "clip", "common_runs", "convert", "fifo_cut", "first_units", "join_runs", "named_cut", "pro_rata_cut"]
 
 
 class Run(NamedTuple):
@@ -101,6 +101,19 @@ def join_runs(runs: Iterable[Run]) -> list[Run]:
         else:
             joined.append(run)
     return joined
+
+
+def common_runs(some: Sequence[Run], others: Sequence[Run]) -> list[Run]:
+    """Return the units that are in both of two lists of ascending, disjoint runs."""
+    found: list[Run] = []
+    i = j = 0
+    while i < len(some) and j < len(others):
+        end, other_end = (run.position + run.length for run in (some[i], others[j]))
+        low, high = max(some[i].position, others[j].position), min(end, other_end)
+        if low < high:
+            found.append(Run(low, high - low))
+        i, j = i + (end <= other_end), j + (other_end <= end)
+    return found
 
 
 def clip(seen: Sequence[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:

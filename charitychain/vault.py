@@ -45,7 +45,7 @@ from charitychain.errors import (
     StorageError,
     UnreadableError,
 )
-from charitychain.keyring import _slug
+from charitychain.keyring import slug
 from charitychain.private import Detail, Disclosure
 
 __all__ = ["KeptDetail", "Vault", "vault_path"]
@@ -72,7 +72,7 @@ def vault_path(origin: str, given: str | None, environ: Mapping[str, str], keys:
     """Return where the vault of a ledger is: `given`, else ``$CHARITYCHAIN_VAULT``, else in the folder of keys."""
     if chosen := given or environ.get("CHARITYCHAIN_VAULT"):
         return Path(chosen)
-    return keys / f"{_slug(origin)}.vault"
+    return keys / f"{slug(origin)}.vault"
 
 
 class Vault:

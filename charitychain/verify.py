@@ -24,6 +24,7 @@ from charitychain.heads import Head, Heads
 from charitychain.index import Index
 from charitychain.reading import statement_reader
 from charitychain.replay import Fault, Replay, header_frontier
+from charitychain.state.caps import CapUse, cap_uses
 from charitychain.state.movements import Kind
 from charitychain.store.protocol import Store
 from charitychain.units import Unit, format_amount
@@ -187,8 +188,23 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
             report.faults.append(
                 Fault("CC-CONSERVATION", f"what went into {unit} is not what was used, refunded, converted and held")
             )
+    for used in cap_uses(state):
+        if used.exceeded:
+            report.notices.append(_beyond(used, state.unit_of(used.account)))
     if len(state.parties[0].roles) > 1 and len({a.owner for a in state.accounts} | {0}) == 1:
         report.notices.append("One key holds every role here: nobody but its holder vouches for what was recorded.")
+
+
+def _beyond(used: CapUse, unit: Unit) -> str:
+    """Say which cost cap is exceeded: a finding about the books, and no fault of the ledger."""
+    categories, percent, base, scope, *_ = used.cap
+    whole = f"all of its owner's accounts in {unit.code}" if scope == "party" else "it"
+    when = f"in {used.year}" if used.year is not None else "in all"
+    costs, there = (f"{'-' * (n < 0)}{format_amount(abs(n), unit)} {unit.code}" for n in (used.costs, used.base))
+    return (
+        f"Account {used.account.id} caps {' and '.join(categories)} at {percent / 100:g} percent of what is {base} by"
+        f" {whole}: {when} {costs} were used, of {there} {base}."
+    )
 
 
 def _check_checkpoint(report: Report, replay: Replay, index: Index, data: bytes) -> None:

@@ -43,7 +43,7 @@ class Writer:
             KeyAccessError: the key of its author is not at hand.
         """
         if entry.get("record") == "statement":
-            return self.add_together(_together(entry))
+            return self.add_together(_listed(entry))
         kind = entries.check_form(entry)
         signed = self._signed(kind, entry)
         if signed is not None:
@@ -193,9 +193,9 @@ class Writer:
         known = [key.key.hex() for key in party.keys]
         told = str(entry.get("key", "")).lower()
         if not told:  # it marks a key as compromised, and brings none
-            marked = party.find_key(bytes.fromhex(str(entry.get("replaces", ""))))
-            since = entry.get("compromised_since")
-            return (dict(entry), party.id) if marked is not None and marked.compromised == since else None
+            since, marked = entry.get("compromised_since"), str(entry.get("replaces", "")).lower()
+            said = any(key_id(key.key).hex() == marked and key.compromised == since for key in party.keys)
+            return (dict(entry), party.id) if said else None
         return (dict(entry), party.id) if told in known else None
 
     def _signed_gifts(self, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
@@ -286,7 +286,7 @@ class Writer:
         return self.core.commit()
 
 
-def _together(entry: entries.Entry) -> list[entries.Entry]:
+def _listed(entry: entries.Entry) -> list[entries.Entry]:
     listed = entry.get("records")
     if set(entry) != {"record", "records"} or not isinstance(listed, list | tuple):
         raise MalformedError("CC-ENTRY", "a statement has the field 'records', a list of entries, and no other")

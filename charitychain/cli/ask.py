@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from charitychain.claimed import find_claimed
-from charitychain.claims import CLAIM_MAX, parse_claim
 from charitychain.cli import output
-from charitychain.cli.privately import given_bytes
 from charitychain.cli.session import formatted, on_ledger, opened
 from charitychain.cli.tree import trace_tree
 from charitychain.codec import check_id
 from charitychain.entries import describe
 from charitychain.errors import MalformedError, NotFoundError
 from charitychain.ledger import Ledger
-from charitychain.reading import day
+from charitychain.reading import Reader, day
 from charitychain.records import Gifts
 from charitychain.state.lookup import columns_at, find_gift
 from charitychain.trace import Trace
@@ -39,11 +37,10 @@ def trace(
     if (mine is None) != bool(donation_id):
         raise click.UsageError("Name gifts, or give a claim with --mine.")
     missing = answered = 0
-    claim = None if mine is None else parse_claim(given_bytes(mine, CLAIM_MAX))
+    gifts_of = None if mine is None else _claimed(mine)
     with opened(ledger) as found:
-        if claim is not None:
-            claimed = find_claimed(found.reader(), claim)
-            donation_id = (*claimed.gifts, *claimed.unknown)
+        if gifts_of is not None:
+            donation_id = gifts_of(found.reader())
         for gift in donation_id:
             try:
                 _check_asked(gift)
@@ -60,6 +57,22 @@ def trace(
                 output.echo("\n".join(trace_tree(answer, limit=None if everything else 12)))
             answered += 1
     return 4 if missing else 0
+
+
+def _claimed(path: str) -> Callable[[Reader], tuple[str, ...]]:
+    """Read a claim; return what finds its gifts, those last that the ledger does not hold."""
+    # Imported here: most traces are asked by id, and should not wait for the vault's modules.
+    from charitychain.claimed import find_claimed
+    from charitychain.claims import CLAIM_MAX, parse_claim
+    from charitychain.cli.privately import given_bytes
+
+    claim = parse_claim(given_bytes(path, CLAIM_MAX))
+
+    def find(reader: Reader) -> tuple[str, ...]:
+        claimed = find_claimed(reader, claim)
+        return (*claimed.gifts, *claimed.unknown)
+
+    return find
 
 
 def _check_asked(id_: str) -> None:

@@ -48,7 +48,10 @@ def parse_line(data: bytes, number: int) -> dict[str, Any]:
         if len(data) > MAX_LINE:
             raise ValueError(f"it is longer than {MAX_LINE} bytes")
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_object, parse_int=_whole, parse_float=_no_float,
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_whole,
+            parse_float=_no_float,
             parse_constant=_no_float,
         )
         if not isinstance(value, dict):

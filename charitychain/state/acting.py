@@ -35,6 +35,9 @@ from charitychain.units import BUILT_IN, format_amount
 __all__ = ["Acting", "Donations"]
 
 
+_OF_KEYS = (records.KeyChange, records.Control)
+
+
 class Donations:
     """An uninterrupted run of donations into one account that is still open."""
 
@@ -139,7 +142,7 @@ class Acting(Standing):
     def check_author(self, record: records.Record) -> None:
         """Check that the author may say anything now: enough of its keys signed, and it is not suspended."""
         assert self.author is not None
-        changes_keys = isinstance(record, records.KeyChange | records.Control) and record.party == self.author.id
+        changes_keys = isinstance(record, _OF_KEYS) and record.party == self.author.id
         if self.recovering and not changes_keys:
             raise RefusedError(
                 "CC-RECOVERY-KEY",

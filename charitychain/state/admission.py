@@ -97,8 +97,8 @@ def _key(state: Acting, record: records.KeyChange, data: bytes) -> None:
             party.mark_compromised(record.replaces, since)
     if record.key is not None:
         state.add_key(party, record.key)
-    if not party.threshold <= sum(key.until is None for key in party.keys):
-        party.threshold = max(1, sum(key.until is None for key in party.keys))
+    # Where a key ended and none came, the rest must still be able to sign.
+    party.threshold = max(1, min(party.threshold, sum(key.until is None for key in party.keys)))
     state.changed_parties.add(party.number)
 
 

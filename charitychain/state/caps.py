@@ -11,7 +11,7 @@ Rules upheld here:
 - Passing money around in a circle raises no base: transfers count only as far as more came in (base *received*), or
   went out (base *spent*), than the other way. Between accounts of one owner they do not count for a party's cap.
 - ``refuse`` refuses a cost beyond the cap. That other spending was reversed later can still put an earlier cost beyond
-  it; then, as with ``flag``, an audit shows it.
+  it; then, as with ``flag``, `charitychain.verify` says so.
 """
 
 from __future__ import annotations

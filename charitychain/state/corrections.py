@@ -25,7 +25,7 @@ from charitychain.state.flow import Lineage, follow, resting
 from charitychain.state.lookup import GiftAt, IdAt, Link
 from charitychain.state.movements import Kind
 from charitychain.state.value import note
-from charitychain.tape import Run, first_units, join_runs
+from charitychain.tape import Run, common_runs, first_units, join_runs
 
 __all__ = ["RULES", "pledge_left", "void_takes"]
 
@@ -103,7 +103,7 @@ def _undo_disbursement(state: Acting, record: records.Reversal, row: IdAt) -> No
     state.require_out(target, what)
     runs = resting(state.lookup, state.accounts, state.lookup.movement(*outflow.target))
     if record.gift is not None:
-        runs = _common(runs, state.gift_runs(state.gift(record.gift), target))
+        runs = common_runs(runs, state.gift_runs(state.gift(record.gift), target))
     there = sum(run.length for run in runs)
     why = f": that much of it still rests in {target.id!r} and never left it"
     amount = _amount(state, record, there, target, why)
@@ -196,17 +196,6 @@ def _lower_pledge(state: Acting, record: records.Reversal, row: IdAt) -> None:
         raise RefusedError("CC-REVERSAL", f"pledge {row.id!r} is reversed in this very statement already")
     amount = _amount(state, record, pledge_left(state, row), account)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, amount))
-
-
-def _common(some: list[Run], others: list[Run]) -> list[Run]:
-    """Return the units that are in both of two lists of ascending, disjoint runs."""
-    found = []
-    for position, length in some:
-        for start, size in others:
-            low, high = max(position, start), min(position + length, start + size)
-            if low < high:
-                found.append(Run(low, high - low))
-    return found
 
 
 RULES: dict[type[Any], Callable[[Acting, Any, bytes], None]] = {records.Reversal: _reversal}

@@ -21,22 +21,16 @@ __all__ = ["Batch", "GiftAt", "IdAt", "Link", "Lookup", "find_gift", "gifts_of",
 
 
 class Link(IntEnum):
-    """What one record says about another, an account, a plan's line or a document."""
+    """What one record says about another, an account or a plan's line."""
 
     ACKNOWLEDGED = 1
     ARRIVED = 2
     REVERSED = 3
     REPLACED = 4
-    FULFILLED = 5
-    LINE = 6
-    PLANNED = 7
-    CLOSED = 8
-    LATE = 9
-    ATTESTED = 10
-    CHANGED = 11
-    INVOICE = 12
-    EVIDENCE = 13
-    PLEDGED = 14
+    PLANNED = 5
+    CLOSED = 6
+    LATE = 7
+    CHANGED = 8
 
 
 class IdAt(NamedTuple):
@@ -113,7 +107,6 @@ class Lookup(Protocol):
     def links(self, about: str, kind: int) -> list[Place]:
         """Return where the records stand that say this kind of thing about an id, in ledger order."""
 
-    def all_links(self, kind: int) -> Iterator[tuple[str, Place]]: ...
     def save(self, kind: str, number: int, data: bytes) -> None: ...
     def saved(self, kind: str) -> Iterator[bytes]: ...
 

@@ -215,10 +215,6 @@ def _expenditure(state: Acting, record: records.Expenditure, data: bytes) -> Non
     )  # fmt: skip
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, record.amount))
     source.year(year).spent[record.category] += record.amount
-    if record.invoice is not None:
-        state.lookup.put_link(record.invoice[0], Link.INVOICE, state.place)
-    for document in record.evidence:
-        state.lookup.put_link(document.hex(), Link.EVIDENCE, state.place)
     note(state, record, source)
 
 
@@ -367,11 +363,10 @@ def _check_line(state: Acting, line: str | None) -> None:
 
 
 def note(state: Acting, record: Any, *accounts: AccountState) -> None:
-    """Note what a record refers to, and whether it comes after its period was closed."""
-    for name, link in (("replaces", Link.REPLACED), ("pledge", Link.FULFILLED), ("line", Link.LINE)):
-        about = getattr(record, name, None)
-        if about is not None:
-            state.lookup.put_link(about, link, state.place)
+    """Note what a record replaces, and whether it comes after its period was closed."""
+    replaced = getattr(record, "replaces", None)
+    if replaced is not None:
+        state.lookup.put_link(replaced, Link.REPLACED, state.place)
     if record.date is None:
         return
     closed = max((account.closed_until for account in accounts if account.closed_until is not None), default=None)

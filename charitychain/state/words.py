@@ -2,7 +2,7 @@
 
 Rules upheld here:
 
-- An acknowledgement never comes from the payer: not from the owner of the account that paid, nor from whoever signed
+- An acknowledgement never comes from the payer: not from the owner of the account that paid, nor from the author of
   the payment. Nobody acknowledges more of a record than it says.
 - A pledge is never counted as received. A plan says what is meant to be bought; expenditures name its lines.
 - An attestation comes from an auditor that owns none of the accounts.
@@ -37,7 +37,6 @@ def _pledge(state: Acting, record: records.Pledge, data: bytes) -> None:
             party=state.author.id,
         )
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount))
-    state.lookup.put_link(account.id, Link.PLEDGED, state.place)
 
 
 def _plan(state: Acting, record: records.Plan, data: bytes) -> None:
@@ -49,7 +48,6 @@ def _plan(state: Acting, record: records.Plan, data: bytes) -> None:
             raise RefusedError("CC-REPLACES", f"{record.replaces!r} is no plan of account {account.id!r}")
         state.lookup.put_link(record.replaces, Link.REPLACED, state.place)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number))
-    state.lookup.put_link(account.id, Link.PLANNED, state.place)
     for line in record.lines:
         state.lookup.put_link(f"{record.id}/{line[0]}", Link.PLANNED, state.place)
 
@@ -127,8 +125,6 @@ def _attestation(state: Acting, record: records.Attestation, data: bytes) -> Non
         if account.unit != accounts[0].unit:
             raise RefusedError("CC-UNIT", f"{account.id!r} and {accounts[0].id!r} are in different units")
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, accounts[0].number, None, 0, record.amount))
-    for account in accounts:
-        state.lookup.put_link(account.id, Link.ATTESTED, state.place)
 
 
 def period_totals(state: Acting, numbers: list[int]) -> tuple[tuple[int, int, int, int, int], ...]:

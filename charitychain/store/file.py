@@ -52,9 +52,7 @@ _KEPT_MAX = 1000
 _LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
 
 
-def create_file(
-    path: str | os.PathLike[str], entries: Sequence[bytes], *, version: int = FORMAT_VERSION
-) -> FileStore:
+def create_file(path: str | os.PathLike[str], entries: Sequence[bytes], *, version: int = FORMAT_VERSION) -> FileStore:
     """Create a ledger file with its first entries, whole or not at all, and return it open for writing.
 
     Raises:
