@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UnreadableError,
         VerificationError,
     )
+    from charitychain.findings import Finding
     from charitychain.ledger import Ledger
     from charitychain.replay import Fault
     from charitychain.trace import Money, Sources, Trace
@@ -33,6 +34,7 @@ _PLACES = {
     "Writer": "writer",
     "Report": "verify",
     "Fault": "replay",
+    "Finding": "findings",
     "Trace": "trace",
     "Sources": "trace",
     "Money": "trace",
@@ -50,6 +52,7 @@ _PLACES = {
 __all__ = [
     "CharitychainError",
     "Fault",
+    "Finding",
     "KeyAccessError",
     "Ledger",
     "LockedError",

@@ -36,9 +36,10 @@ class Money:
 class FinalUse:
     """Part of a gift that an expenditure used. `path` lists disbursements, conversions and reversals on the way.
 
-    `date` is as its author stated it, else the UTC day on which the block was sealed, which `sealed` always is. `end`
-    says what is known of it (`charitychain.ends`); `late` that it came after its period was closed. It `replaces` a
-    reversed record; where that one left another account, it is `taken_over_from` there.
+    `date` is as its author stated it, else the UTC day on which the block was sealed, which `sealed` always is;
+    `lag_days` are the days from the one to the other. `end` says what is known of it (`charitychain.ends`); `late` that
+    it came after its period was closed. It `replaces` a reversed record; where that one left another account, it is
+    `taken_over_from` there.
     """
 
     id: str
@@ -53,6 +54,7 @@ class FinalUse:
     by: str
     chosen: bool
     sealed: str
+    lag_days: int = 0
     late: bool = False
     replaces: str | None = None
     taken_over_from: str | None = None
@@ -66,7 +68,8 @@ class FinalUse:
             "id": self.id, "record": "expenditure", "account": self.account, "amount": str(self.money),
             "unit": self.money.code, "payee": self.payee, "purpose": self.purpose, "category": self.category,
             "path": list(self.path), "date": self.date, **self.end.to_dict(self.money.unit), "by": self.by,
-            "chosen": self.chosen, "sealed": self.sealed, "late": self.late or None, "replaces": self.replaces,
+            "chosen": self.chosen, "sealed": self.sealed, "lag_days": self.lag_days,
+            "late": self.late or None, "replaces": self.replaces,
             "taken_over_from": self.taken_over_from,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
@@ -117,7 +120,10 @@ class Voided:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A record on the way of a gift: a disbursement, split or conversion, and what is known of it."""
+    """A record on the way of a gift: a disbursement, split or conversion, and what is known of it.
+
+    `amount` is that of the whole record, of which the gift may be a small part.
+    """
 
     id: str
     record: str
@@ -125,11 +131,14 @@ class Step:
     end: End
     by: str
     date: str
+    sealed: str
+    lag_days: int
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "id": self.id, "record": self.record, "amount": str(self.amount), "unit": self.amount.code, "by": self.by,
-            "date": self.date, **self.end.to_dict(self.amount.unit),
+            "date": self.date, "sealed": self.sealed, "lag_days": self.lag_days,
+            **self.end.to_dict(self.amount.unit),
         }  # fmt: skip
 
 
@@ -166,7 +175,7 @@ class Trace:
 
     `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
-    that were not: neither is part of the sum.
+    that were not: neither is part of the sum. `disputed` says why the record of the gift itself is, if it is.
     """
 
     donation: str
@@ -185,6 +194,8 @@ class Trace:
     corrections: tuple[Correction, ...]
     steps: tuple[Step, ...]
     sealed: str
+    lag_days: int
+    disputed: str | None
     ledger: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,7 +211,7 @@ class Trace:
         for name in ("remainder", "reversed", "corrections", "steps"):
             if parts := getattr(self, name):
                 found[name] = [part.to_dict() for part in parts]
-        found["sealed"] = self.sealed
+        found |= {"sealed": self.sealed, "lag_days": self.lag_days, "disputed": self.disputed}
         found["ledger"] = self.ledger
         return {name: value for name, value in found.items() if value is not None}
 

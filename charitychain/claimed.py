@@ -5,6 +5,8 @@ Rules upheld here:
 - A gift counts as the donor's only where the pseudonym that was sealed is the one that the claim's secret gives.
 - A label whose gifts have another donor is an error: a claim that was changed, or a ledger that gave the gift to
   somebody else, never passes for "no gifts".
+- Gifts of a series are read out of columns that were compared with the sealed root: nobody who only holds the file can
+  put a gift in, take one away, or give it another amount.
 
 It leaves to others how a claim is read (`charitychain.claims`) and where its gifts went (`charitychain.trace`).
 
@@ -79,7 +81,8 @@ def _in_series(reader: Reader, series: str, donor: bytes) -> list[str]:
         reader.check_author(batch.place)
         if not isinstance(record, Gifts) or record.series != series:
             raise VerificationError("CC-INDEX", f"the index says another place of {series!r} than was sealed")
-        gifts = columns.iterate_gifts(columns_at(reader.index, batch.place), batch.width)
+        # `reader.record` compared the columns with the record's root; width and root are sealed, the index is not.
+        gifts = columns.iterate_gifts(columns_at(reader.index, batch.place), record.width)
         found.append([f"{series}/{gift.id}" for gift in gifts if donor in (gift.donor, gift.second)])
         earlier = None if record.previous is None else reader.index.find_batch(series, record.previous)
         if record.previous is not None and (earlier is None or earlier.last >= batch.last):

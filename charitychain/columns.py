@@ -9,9 +9,10 @@ Rules upheld here:
 
 - Ids strictly rise through all columns; amounts are 1..2⁶³-1 and so is their total.
 - Sums are exact: 64-bit halves are added apart, since numpy's sums wrap silently.
+- Nothing is read out of columns that were not compared with a sealed root: `check_sealed` does that for a reader.
 
-numpy is imported only by `pack_columns` and `check_columns`, which work on whole batches; `find_gift` and
-`iterate_gifts` read single gifts without it.
+numpy is imported only by `pack_columns` and `check_columns`, which work on whole batches; `find_gift`,
+`iterate_gifts` and `check_sealed` do without it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RUN", "Gift", "check_columns", "find_gift", "iterate_gifts", "pack_columns"]
+__all__ = ["RUN", "Gift", "check_columns", "check_sealed", "find_gift", "iterate_gifts", "pack_columns"]
 
 RUN = 64
 _NOBODY = bytes(16)
@@ -126,6 +127,35 @@ def check_columns(columns: bytes, width: int) -> Span:
     if total.sum > MAX_INT:
         raise MalformedError("CC-GIFTS", "the amounts of a batch must sum to less than 2^63")
     return total
+
+
+def check_sealed(columns: bytes, width: int, root: bytes) -> None:
+    """Check that columns are those that a `gifts` record commits to; their form was checked before they were sealed.
+
+    Args:
+        width: Bytes of a gift, and `root` the hash, as the sealed record tells them.
+
+    Raises:
+        VerificationError: ``CC-GIFTS-ROOT``.
+    """
+    leaves, size = [], RUN * width
+    for at in range(0, len(columns) // width * width, size):
+        run = columns[at : at + size]
+        n = len(run) // width
+        ids = struct.unpack_from(f"<{n}Q", run)
+        total = sum(struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n))
+        leaves.append(span_leaf(Tag.GIFTS_LEAF, run, total, ids[0], ids[-1]))
+    try:
+        found = span_root(Tag.GIFTS_NODE, leaves).hash
+    except VerificationError:  # numbers that fall, or a sum that no columns have
+        found = b""
+    if len(columns) % width or found != root:
+        raise VerificationError(
+            "CC-GIFTS-ROOT",
+            "gift columns are not those that were sealed; restore the ledger from a copy",
+            expected=root.hex(),
+            found=found.hex(),
+        )
 
 
 def iterate_gifts(columns: bytes, width: int) -> Iterator[Gift]:

@@ -26,7 +26,7 @@ from charitychain.state.lookup import GiftAt, Link, known_gift
 from charitychain.state.terms import days_of
 from charitychain.units import format_amount
 
-__all__ = ["Acknowledged", "End", "end_of", "has_arrived", "is_late"]
+__all__ = ["Acknowledged", "End", "compromised", "end_of", "has_arrived", "is_late"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def end_of(known: Records, id_: str, place: Place, amount: int, recipients: tupl
         recipients: Party numbers of those to whom it went.
     """
     words = tuple(_words(known, id_, recipients, amount))
-    why = _compromised(known, place)
+    why = compromised(known, place)
     last = {word.by: word for word in words}
     denied = [word.by for word in last.values() if word.disputed]
     if why is not None or denied:
@@ -105,7 +105,7 @@ def _words(known: Records, id_: str, recipients: tuple[int, ...], amount: int) -
     return found
 
 
-def _compromised(known: Records, place: Place) -> str | None:
+def compromised(known: Records, place: Place) -> str | None:
     """Say whether one of the keys that signed a record was compromised by then."""
     header = known.reader.statement(place).header
     for key_id in (header.author, *header.signers):

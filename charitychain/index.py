@@ -31,7 +31,7 @@ from charitychain.tape import Run
 
 __all__ = ["Head", "Index", "IndexBusy", "IndexDamaged"]
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, offset INTEGER, hash BLOB);
@@ -340,6 +340,14 @@ class Index:
             " ORDER BY height, statement, record"
         )
         return [Place(*row) for row in self.rows(sql, (about, kind))]
+
+    def linked(self, kind: int) -> Iterator[tuple[str, Place]]:
+        sql = (
+            "SELECT about, height, statement, record FROM links WHERE kind = ?"
+            " ORDER BY about, height, statement, record"
+        )
+        for row in self.rows(sql, (kind,)):
+            yield row[0], Place(*row[1:])
 
     def save(self, kind: str, number: int, data: bytes) -> None:
         self.run("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (kind, number, data))

@@ -29,7 +29,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,10 +80,17 @@ class Keyring:
 
     Args:
         directory: The folder; nothing is the user's own (`default_directory`).
+        also: More folders in which keys are found; none is made there.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, *, also: Sequence[Path] = ()) -> None:
         self.directory = directory if directory is not None else default_directory(os.environ)
+        self._also = tuple(also)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All folders in which keys are found."""
+        return tuple(map(str, (self.directory, *self._also)))
 
     def __repr__(self) -> str:
         return f"Keyring({str(self.directory)!r})"
@@ -94,33 +101,28 @@ class Keyring:
         Raises:
             KeyAccessError: ``CC-KEY-READ``: the folder cannot be read. One that does not exist is empty.
         """
-        try:
-            names = sorted(name for name in os.listdir(self.directory) if name.endswith(".pub") and name[0] != ".")
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise KeyAccessError(
-                "CC-KEY-READ",
-                f"the keys in {self.directory} cannot be read: {error.strerror}",
-                path=str(self.directory),
-            ) from error
-        entries = (_read_entry(self.directory / name) for name in names)
-        return tuple(entry for entry in entries if entry is not None)
+        return tuple(entry for folder in (self.directory, *self._also) for entry in _list_folder(folder))
 
     def find(self, public_key: bytes) -> KeyEntry | None:
         """Return the key with this public key (33 bytes), if it is here."""
         return next((entry for entry in self.list() if entry.public_key == public_key), None)
 
-    def create(self, origin: str, party: str, *, passphrase: bytes | None) -> tuple[KeyEntry, PrivateKey]:
+    def create(
+        self, origin: str, party: str, *, passphrase: bytes | None, seed: bytes | None = None, label: str = ""
+    ) -> tuple[KeyEntry, PrivateKey]:
         """Make a new key for a party of a ledger; without a passphrase the file is plain.
+
+        Args:
+            seed: 32 random bytes, where the key was made before; nothing makes them now.
+            label: A word for people at the end of the file's name, such as ``recovery``.
 
         Raises:
             KeyAccessError: ``CC-PASSPHRASE``: the passphrase is empty or too long.
             StorageError: ``CC-STATE``: the files could not be written.
         """
-        seed = secrets.token_bytes(32)
+        seed = seed if seed is not None else secrets.token_bytes(32)
         key = PrivateKey.from_seed(seed)
-        return self._store(origin, party, encode_key(seed, passphrase), key.public_key), key
+        return self._store(origin, party, encode_key(seed, passphrase), key.public_key, label), key
 
     def adopt(
         self, origin: str, party: str, source: Path, passphrase: Callable[[KeyEntry], bytes] | None = None
@@ -166,10 +168,10 @@ class Keyring:
         """
         return is_encrypted_key(_read_secret(entry.path))
 
-    def _store(self, origin: str, party: str, data: bytes, public_key: bytes) -> KeyEntry:
+    def _store(self, origin: str, party: str, data: bytes, public_key: bytes, label: str = "") -> KeyEntry:
         if _PUB.fullmatch(line := f"{party} {public_key.hex()}\n") is None:
             raise ValueError(f"a party id has 1 to 128 characters and no white space: {party!r}")
-        base = f"{slug(origin)}.{slug(party)}"
+        base = f"{slug(origin)}.{slug(party)}{label and '.'}{label}"
         number = 1
         try:
             make_directory(self.directory)
@@ -304,6 +306,19 @@ def _read_secret(path: Path) -> bytes:
             raise KeyAccessError(
                 "CC-KEY-READ", f"the key file {path} cannot be read: {error.strerror}", path=str(path)
             ) from error
+
+
+def _list_folder(folder: Path) -> tuple[KeyEntry, ...]:
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".pub") and name[0] != ".")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise KeyAccessError(
+            "CC-KEY-READ", f"the keys in {folder} cannot be read: {error.strerror}", path=str(folder)
+        ) from error
+    entries = (_read_entry(folder / name) for name in names)
+    return tuple(entry for entry in entries if entry is not None)
 
 
 def _read_entry(pub: Path) -> KeyEntry | None:

@@ -29,27 +29,31 @@ from typing import Any, TypeVar
 
 from charitychain.chain.genesis import Genesis, check_origin
 from charitychain.codec import check_text
+from charitychain.drafts import Drafter
 from charitychain.errors import (
     KeyAccessError,
     LockedError,
     NotFoundError,
     RefusedError,
     StorageError,
-    VerificationError,
 )
 from charitychain.heads import Heads
 from charitychain.index import Head, Index, IndexBusy
 from charitychain.keyring import HighWaterMark, KeyEntry, Keyring
-from charitychain.keys import PrivateKey
-from charitychain.reading import Reader, read_genesis
+from charitychain.keys import PrivateKey, key_id
+from charitychain.marks import Marks, check_mark, check_tail, damaged
+from charitychain.reading import Reader, moment, read_genesis
+from charitychain.records import check_date
 from charitychain.replay import header_frontier
 from charitychain.sealing import Sealer, first_block, party_record
-from charitychain.sidecar import Sidecar, is_index_fault
+from charitychain.sidecar import Scratch, Sidecar, is_index_fault
 from charitychain.state.flow import PIECE_LIMIT
 from charitychain.state.parties import possession_message
 from charitychain.state.rules import State
+from charitychain.state.terms import days_of
 from charitychain.store.file import create_file, open_file
 from charitychain.store.protocol import Frame, Store
+from charitychain.store.upto import StoreUpto
 from charitychain.trace import Money, Sources, Trace, balances, find_sources, trace_gift
 from charitychain.verify import Progress, Report, verify
 from charitychain.writer import Writer
@@ -223,6 +227,36 @@ class Ledger:
         """Return what every account holds, with the sums of its tape in minor units."""
         return self._ask(lambda: balances(self._open_reader()))
 
+    def at(self, *, height: int | None = None, date: str | None = None) -> Ledger:
+        """Return this ledger as it was at an earlier moment: another object, for questions only, to be closed.
+
+        What stood there then is replayed, which takes as long as verifying that part.
+
+        Args:
+            height: As of this block.
+            date: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``: as of the last block that was sealed up to the end of that
+                year, month or day (UTC). What records say of when they happened plays no part.
+
+        Raises:
+            NotFoundError: ``CC-UNKNOWN-MOMENT``: there is no such block, or none had been sealed by then.
+            MalformedError: `date` is no date.
+        """
+        if (height is None) == (date is None):
+            raise ValueError("give height or date")
+        last = None
+        if date is not None:
+            check_date(date)
+            last = days_of(date)[1]
+        store = open_file(self.path)
+        try:
+            view = StoreUpto(store, moment(store, height=height, day_of=last))
+            found = Ledger(self.path, view, self.keyring, self._passphrase, self._clock)
+        except BaseException:
+            store.close()
+            raise
+        found._sidecar = Scratch(self._sidecar.path, found.genesis, found.notices)
+        return found
+
     def reader(self) -> Reader:
         """Return checked look-ups at the ledger's present head."""
         return self._ask(self._open_reader)
@@ -280,7 +314,7 @@ class Ledger:
         """Open the ledger for writing; leaving the ``with`` block commits.
 
         Args:
-            dry: Check everything, write nothing.
+            dry: Check everything, write nothing: no lock is taken, and the file may be read-only.
 
         Raises:
             LockedError: another writer holds the ledger.
@@ -289,39 +323,66 @@ class Ledger:
             RefusedError: ``CC-OLDER``: its key has sealed more blocks than this file holds.
         """
         with ExitStack() as stack:
-            store = open_file(self.path, write=True)
-            stack.callback(store.close)
-            try:
-                core = self._sealer(stack.enter_context(ExitStack()), store, dry)
-            except IndexBusy as error:
-                raise LockedError(
-                    "CC-LOCKED", f"another process is making the index {self.index_path}; try again when it is done"
-                ) from error
-            except Exception as error:
-                if not is_index_fault(error):
-                    raise
-                stack.pop_all().close()
-                store = open_file(self.path, write=True)
-                stack.callback(store.close)
-                self._distrust(error)
-                core = self._sealer(stack, store, dry)
+            core = self._trying(stack) if dry else self._writing(stack)
             yield Writer(core, self._loose_key if dry else self._make_key)
             core.commit()
 
-    def _sealer(self, stack: ExitStack, store: Store, dry: bool) -> Sealer:
-        """Make all ready for writing: index, torn tail, marks; what must be closed goes onto `stack`."""
-        index = self._sidecar.open(store, to_write=True)
-        stack.callback(index.close)
-        marks = _Marks(self.keyring, self.genesis)
+    @contextmanager
+    def drafter(self) -> Iterator[Drafter]:
+        """Open the ledger for drafting: what is added becomes one statement that nobody has signed yet.
+
+        As a dry run it takes no lock and writes nothing, but a key that a record brings is made for good.
+        """
+        with ExitStack() as stack:
+            yield Drafter(self._trying(stack), self._make_key, self.origin)
+
+    def _writing(self, stack: ExitStack) -> Sealer:
+        """Make all ready for writing; what must be closed goes onto `stack`."""
+        store = open_file(self.path, write=True)
+        stack.callback(store.close)
+        try:
+            return self._sealer(stack.enter_context(ExitStack()), store, self._sidecar)
+        except IndexBusy as error:
+            raise LockedError(
+                "CC-LOCKED", f"another process is making the index {self.index_path}; try again when it is done"
+            ) from error
+        except Exception as error:
+            if not is_index_fault(error):
+                raise
+            stack.pop_all().close()
+            store = open_file(self.path, write=True)
+            stack.callback(store.close)
+            self._distrust(error)
+            return self._sealer(stack, store, self._sidecar)
+
+    def _trying(self, stack: ExitStack) -> Sealer:
+        """Make all ready for a dry run; where the index is busy, damaged or read-only, it gets one of its own."""
+        store = open_file(self.path)
+        stack.callback(store.close)
+        with ExitStack() as attempt:
+            try:
+                core = self._sealer(attempt, store, self._sidecar, dry=True)
+                stack.enter_context(attempt.pop_all())
+                return core
+            except Exception as error:
+                if not isinstance(error, IndexBusy) and not is_index_fault(error):
+                    raise
+        return self._sealer(stack, store, Scratch(self.index_path, self.genesis, self.notices), dry=True)
+
+    def _sealer(self, stack: ExitStack, store: Store, sidecar: Sidecar, *, dry: bool = False) -> Sealer:
+        """Make ready index, torn tail and marks; what must be closed goes onto `stack`."""
+        marks = Marks(self.keyring, self.genesis, dry=dry)
         stack.callback(marks.close)
+        index = sidecar.open(store, to_write=True, patient=not dry)
+        stack.callback(index.close)
         height, tail = self._tail(store, index)
         key = self._operator_key(index)
         first = marks.find(key)
         if tail is not None:
-            self._check_tail(tail, height, marks.of(key))
+            self._judge(tail, height, first if dry else marks.of(key))
             if not dry:
                 self._cut(store, tail)
-        head = self._sidecar.bring_forward(index, store, upto=tail.offset if tail is not None else None)
+        head = sidecar.bring_forward(index, store, upto=tail.offset if tail is not None else None)
         reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
         operator = reader.state.operator_key()
         self._operator = self.keyring.find(operator)
@@ -329,13 +390,24 @@ class Ledger:
         # The key may have been replaced in what was replayed, and a recovery key has sealed what it signed.
         for mark in {first, marks.find(operator), marks.find(recovery) if recovery is not None else None}:
             if mark is not None:  # without the operator's key nothing can be sealed, but all can be checked
-                self._check_mark(index, mark, head, advance=not dry)
+                check_mark(index, mark, head, advance=not dry)
         core = Sealer(
             store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
             self._private_key, None if dry else marks.of, self._clock, self._has_key,
         )  # fmt: skip
         stack.callback(core.close)
+        if dry and index.head() != head:  # no lock kept others away: the state now fits another head than ours
+            raise IndexBusy("another process has brought the index forward")
         return core
+
+    def _judge(self, tail: Frame, height: int, mark: HighWaterMark | None) -> None:
+        """Check that what stands behind the last whole block may be left out."""
+        if mark is not None:
+            check_tail(tail, height, mark)
+        elif tail.fault != "CC-TORN":
+            raise damaged(tail)
+        else:  # a dry run of somebody who has no mark to judge by goes on as a reader does
+            self.notices.append(f"The file ends inside a block at byte {tail.offset}: a write was cut off.")
 
     def _tail(self, store: Store, index: Index) -> tuple[int, Frame | None]:
         """Return the height of the last whole block, and the frame behind it that is not one, if there is one."""
@@ -344,24 +416,12 @@ class Ledger:
         bad: Frame | None = None
         for frame in store.scan(start):
             if bad is not None:  # something stands behind it: this is no tail
-                raise _damaged(bad)
+                raise damaged(bad)
             if frame.fault is None:
                 height += 1
             else:
                 bad = frame
         return height, bad
-
-    def _check_tail(self, tail: Frame, height: int, mark: HighWaterMark) -> None:
-        """Check that what stands behind block `height` was never acknowledged, so that it may be cut off.
-
-        A write that was cut off leaves a torn end, and a power cut often zeros in the last block. But a block that the
-        mark knows was sealed and acknowledged: its end was cut off later, or it was damaged, and it is never cut.
-        """
-        if mark.height <= height:
-            return
-        if tail.fault == "CC-TORN":
-            raise _older(mark.height, height)
-        raise _damaged(tail)
 
     def _cut(self, store: Store, tail: Frame) -> None:
         kept = store.cut(tail.offset)
@@ -373,20 +433,6 @@ class Ledger:
             return self.genesis.key
         return State.load(index, self.identity, self.genesis.version, head.height + 1).operator_key()
 
-    def _check_mark(self, index: Index, mark: HighWaterMark, head: Head, *, advance: bool) -> None:
-        """Check the ledger against what the operator's key has sealed, and bring the mark forward."""
-        if mark.height > head.height:
-            raise _older(mark.height, head.height)
-        if mark.height >= 0 and index.block_hash(mark.height) != mark.block_hash:
-            raise VerificationError(
-                "CC-FORK",
-                f"the operator's key has sealed another block {mark.height} than this file holds: two histories",
-                block=mark.height,
-            )
-        if advance and mark.height < head.height:
-            # Sealed and durable, but the mark was not written yet (or the key came without its mark).
-            mark.advance(head.height, head.hash)
-
     def _private_key(self, public: bytes) -> PrivateKey:
         key = self._loaded.get(public)
         if key is None:
@@ -394,7 +440,7 @@ class Ledger:
             if entry is None:
                 raise KeyAccessError(
                     "CC-KEY-MISSING",
-                    f"the key {public[1:].hex()[:16]}… is not in {self.keyring.directory}",
+                    f"the key {key_id(public).hex()[:16]}… is not in {self.keyring.directory}",
                     key=public.hex(),
                 )
             key = self._loaded[public] = self.keyring.load(entry, self._passphrase)
@@ -410,72 +456,18 @@ class Ledger:
         return key
 
     def _make_key(self, party: str) -> PrivateKey:
-        """Make a key for a party, encrypted as the operator's is."""
-        operator, passphrase = self._operator, None
-        if operator is not None and self.keyring.is_encrypted(operator):
+        """Make a key for a party, encrypted as the operator's is, or, where that is not at hand, as its own is."""
+        own = next((entry for entry in self.keyring.list() if entry.party == party), None)
+        model, passphrase = self._operator or own, None
+        if model is not None and self.keyring.is_encrypted(model):
             if self._passphrase is None:
                 raise KeyAccessError("CC-PASSPHRASE", f"a passphrase is needed to make a key for {party!r}")
-            told = passphrase = self._passphrase(operator)
-            # A mistyped passphrase must not lock a new key away for ever: it has to open the operator's key first.
-            self._loaded[operator.public_key] = self.keyring.load(operator, lambda entry: told)
+            told = passphrase = self._passphrase(model)
+            # A mistyped passphrase must not lock a new key away for ever: it has to open the other key first.
+            self._loaded[model.public_key] = self.keyring.load(model, lambda entry: told)
         _, key = self.keyring.create(self.origin, party, passphrase=passphrase)
         self._loaded[key.public_key] = key
         return key
-
-
-class _Marks:
-    """The high-water marks beside the operator's keys, each opened once."""
-
-    def __init__(self, keyring: Keyring, genesis: Genesis) -> None:
-        self._keyring, self._genesis = keyring, genesis
-        self._open: dict[bytes, HighWaterMark] = {}
-
-    def find(self, public: bytes) -> HighWaterMark | None:
-        """Return the mark of an operator key, or nothing where the key is not at hand."""
-        if public not in self._open:
-            entry = self._keyring.find(public)
-            if entry is None:
-                return None
-            self._open[public] = HighWaterMark.open(entry.path.with_suffix(".mark"), self._genesis.identity())
-        return self._open[public]
-
-    def of(self, public: bytes) -> HighWaterMark:
-        """Return the mark of an operator key.
-
-        Raises:
-            KeyAccessError: ``CC-KEY-MISSING``: the key is not at hand.
-        """
-        found = self.find(public)
-        if found is None:
-            raise KeyAccessError(
-                "CC-KEY-MISSING",
-                f"the operator's key of {self._genesis.origin} is not in {self._keyring.directory}; only its holder"
-                " can write",
-            )
-        return found
-
-    def close(self) -> None:
-        for mark in self._open.values():
-            mark.close()
-
-
-def _older(sealed: int, height: int) -> RefusedError:
-    return RefusedError(
-        "CC-OLDER",
-        f"the operator's key has sealed block {sealed}, but this file ends at block {height}: it is an older copy, or"
-        " its end was cut off. Writing here would make two histories; bring back the newer file",
-        expected=sealed,
-        found=height,
-    )
-
-
-def _damaged(frame: Frame) -> VerificationError:
-    return VerificationError(
-        frame.fault or "CC-FRAME",
-        f"the block at byte {frame.offset} is damaged; nothing can be written until it is restored from a copy."
-        " `charitychain verify` lists every fault",
-        offset=frame.offset,
-    )
 
 
 def _keyring(keys: str | os.PathLike[str] | Keyring | None) -> Keyring:

@@ -88,19 +88,32 @@ class HighWaterMark:
             raise StorageError("CC-STATE", f"the mark {path} cannot be opened: {error}", path=str(path)) from error
         try:
             _lock(descriptor, path)
-            slot, current = _read(descriptor, path)
-            if current.identity != identity:
-                raise VerificationError(
-                    "CC-MARK",
-                    f"the mark {path} belongs to ledger {current.identity.hex()[:16]}…, not to {identity.hex()[:16]}…;"
-                    " each ledger has its own operator key",
-                    expected=identity.hex(),
-                    found=current.identity.hex(),
-                )
+            slot, current = _read(descriptor, path, identity)
         except BaseException:
             os.close(descriptor)
             raise
         return cls(path, descriptor, slot, current)
+
+    @classmethod
+    def read(cls, path: Path, identity: bytes) -> HighWaterMark | None:
+        """Read the mark at `path` as it stands, if there is one: it is not held, and cannot be advanced.
+
+        A process that writes it meanwhile spoils one slot at most, so the mark is then as of before.
+
+        Raises:
+            VerificationError, StorageError: as for `open`.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError("CC-STATE", f"the mark {path} cannot be opened: {error}", path=str(path)) from error
+        try:
+            slot, current = _read(descriptor, path, identity)
+        finally:
+            os.close(descriptor)
+        return cls(path, -1, slot, current)
 
     @property
     def height(self) -> int:
@@ -120,7 +133,7 @@ class HighWaterMark:
             StorageError: ``CC-STATE``: the disk failed; the seal must not leave.
         """
         if self._descriptor < 0 or self._pid != os.getpid():
-            raise ValueError("this mark is closed, or was opened by the parent process; open it again")
+            raise ValueError("this mark is closed, only read, or was opened by the parent process; open it again")
         if not self._current.height <= height <= _HEIGHT_MAX or height < 0 or len(block_hash) != 32:
             raise ValueError(f"the mark {self.path} stands at block {self.height} and never falls: {height}")
         if height == self._current.height:
@@ -167,7 +180,7 @@ def _lock(descriptor: int, path: Path) -> None:
         ) from error
 
 
-def _read(descriptor: int, path: Path) -> tuple[int, _Slot]:
+def _read(descriptor: int, path: Path, identity: bytes) -> tuple[int, _Slot]:
     """Return the number and content of the slot that counts: the higher one of those whose checksum fits."""
     data = os.pread(descriptor, 2 * _SLOT_SIZE + 1, 0)
     found = ((_decode(data[number * _SLOT_SIZE :][:_SLOT_SIZE]), number) for number in (0, 1))
@@ -180,6 +193,14 @@ def _read(descriptor: int, path: Path) -> tuple[int, _Slot]:
             path=str(path),
         )
     slot, number = max(slots, key=lambda item: item[0].height)
+    if slot.identity != identity:
+        raise VerificationError(
+            "CC-MARK",
+            f"the mark {path} belongs to ledger {slot.identity.hex()[:16]}…, not to {identity.hex()[:16]}…;"
+            " each ledger has its own operator key",
+            expected=identity.hex(),
+            found=slot.identity.hex(),
+        )
     return number, slot
 
 

@@ -6,12 +6,15 @@ names; its root is the record's ``private`` field. Each leaf has a salt of its o
 Rules upheld here:
 
 - The root tells nothing of a detail: without its 16 random bytes of salt not even a good guess can be checked.
-- A disclosure shows one detail; what it tells of the others is how many they are, and hashes.
+- A disclosure shows one detail, and of the others hashes alone. It tells neither how many they are nor which one this
+  is: a root commits to no size, so its maker could say what he liked. (The length of the path tells the order of
+  magnitude: with p hashes there are at least p other details.)
 - Nobody can show another value, or another name, under a root that was sealed.
 - Names differ, and their order is that of their code points, so that equal details with equal salts have equal roots.
 
-It leaves to others where values and salts are kept (`charitychain.vault`), and which root was sealed: `index` and
-`count` of a disclosure are its maker's word, since a root commits to no size.
+It leaves to others where values and salts are kept (`charitychain.vault`), and which root was sealed. What nobody can
+check without all details is that their names differ: a disclosure proves that a detail was sealed with a record, not
+that no other one of that name was.
 
 >>> root, leaves = commit([Detail("payee", "Siti", b"s" * 16), Detail("case", "17", b"t" * 16)])
 >>> shown = disclose(bytes(32), "X-1", Detail("payee", "Siti", b"s" * 16), leaves, 1)
@@ -25,7 +28,7 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from charitychain import merkle
 from charitychain.codec import check_id, check_text, encode
@@ -37,6 +40,7 @@ __all__ = [
     "DISCLOSURE_MAX",
     "Detail",
     "Disclosure",
+    "Sibling",
     "check_disclosure",
     "commit",
     "disclose",
@@ -53,8 +57,10 @@ DISCLOSURE_MAX = 65_536
 
 SALT_BYTES = 16
 _TREE = merkle.TreeKind("private", Tag.PRIVATE_LEAF, Tag.PRIVATE_NODE)
-_FORM = "private detail v1"
-_FIELDS = ("form", "identity", "id", "name", "value", "salt", "index", "count", "path", "root")
+_FORM = "private detail v2"
+_FIELDS = ("form", "identity", "id", "name", "value", "salt", "path", "root")
+_SIDES = ("left", "right")
+_PATH_MAX = (DETAILS_MAX - 1).bit_length()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,13 @@ class Detail:
         return _TREE.leaf_hash(encode([self.salt, name, check_text(self.value, what=f"private detail {name}")]))
 
 
+class Sibling(NamedTuple):
+    """A hash beside the path from a detail to the root, and on which `side` it stands: ``left`` or ``right``."""
+
+    side: str
+    hash: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Disclosure:
     """One detail of one record, shown to somebody, with what proves it.
@@ -91,18 +104,14 @@ class Disclosure:
         identity: The ledger's identity, 32 bytes.
         id: The record.
         detail: What is shown.
-        index: Which leaf it is, from 0.
-        count: How many details the record has.
-        path: Sibling hashes, nearest to the leaf first.
+        path: What stands beside the way to the root, nearest to the leaf first; at most 10.
         root: The record's ``private`` field.
     """
 
     identity: bytes
     id: str
     detail: Detail
-    index: int
-    count: int
-    path: tuple[bytes, ...]
+    path: tuple[Sibling, ...]
     root: bytes
 
 
@@ -147,8 +156,13 @@ def disclose(identity: bytes, id_: str, detail: Detail, leaves: Sequence[bytes],
         raise VerificationError(
             "CC-PRIVATE", f"{id_}: the detail {detail.name!r} is not the one its leaf was made of", id=id_
         )
-    path = merkle.prove_inclusion(_TREE, leaves, index)
-    return Disclosure(identity, id_, detail, index, len(leaves), path, root_of(leaves))
+    path, at, size = [], index, len(leaves)
+    for hash_ in merkle.prove_inclusion(_TREE, leaves, index):
+        while not at & 1 and at == size - 1:  # an odd last node rises without a sibling
+            at, size = at >> 1, (size + 1) >> 1
+        path.append(Sibling("left" if at & 1 else "right", hash_))
+        at, size = at >> 1, (size + 1) >> 1
+    return Disclosure(identity, id_, detail, tuple(path), root_of(leaves))
 
 
 def check_disclosure(disclosure: Disclosure, *, identity: bytes, root: bytes) -> None:
@@ -165,11 +179,16 @@ def check_disclosure(disclosure: Disclosure, *, identity: bytes, root: bytes) ->
         raise _false(disclosure, "it was made for another ledger")
     if disclosure.root != root:
         raise _false(disclosure, "the record was sealed with another root")
+    why = "name, value, salt or path were changed"
     try:
-        leaf = disclosure.detail.leaf()
-        merkle.check_inclusion(_TREE, disclosure.path, disclosure.index, leaf, disclosure.count, root)
-    except (MalformedError, VerificationError) as error:
-        raise _false(disclosure, "name, value, salt or path were changed") from error
+        node = disclosure.detail.leaf()
+    except MalformedError as error:
+        raise _false(disclosure, why) from error
+    for side, hash_ in disclosure.path:
+        node = merkle.node_hash(_TREE, *((hash_, node) if side == "left" else (node, hash_)))
+    # Leaves and nodes are hashed with prefixes of their own, so a path of whatever length leads from a leaf alone.
+    if node != root or len(disclosure.path) > _PATH_MAX:
+        raise _false(disclosure, why)
 
 
 def format_disclosure(disclosure: Disclosure) -> str:
@@ -177,8 +196,8 @@ def format_disclosure(disclosure: Disclosure) -> str:
     detail = disclosure.detail
     value = {
         "form": _FORM, "identity": disclosure.identity.hex(), "id": disclosure.id, "name": detail.name,
-        "value": detail.value, "salt": detail.salt.hex(), "index": disclosure.index, "count": disclosure.count,
-        "path": [hash_.hex() for hash_ in disclosure.path], "root": disclosure.root.hex(),
+        "value": detail.value, "salt": detail.salt.hex(),
+        "path": [{side: hash_.hex()} for side, hash_ in disclosure.path], "root": disclosure.root.hex(),
     }  # fmt: skip
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
@@ -195,12 +214,12 @@ def parse_disclosure(text: str | bytes) -> Disclosure:
         value = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise _bad("it is not JSON in UTF-8, or a field stands there twice") from error
-    if not isinstance(value, dict) or value.keys() != set(_FIELDS):
+    if not isinstance(value, dict) or value.get("form") != _FORM:
+        raise _bad(f"'form' must be {_FORM!r}; this is no disclosure, or one of another release")
+    if value.keys() != set(_FIELDS):
         raise _bad(f"it must have exactly the fields {', '.join(_FIELDS)}")
-    if value["form"] != _FORM:
-        raise _bad(f"'form' must be {_FORM!r}; this is no disclosure, or one of a newer release")
-    if not isinstance(value["path"], list) or len(value["path"]) > merkle.MAX_PROOF_HASHES:
-        raise _bad(f"'path' must list at most {merkle.MAX_PROOF_HASHES} hashes")
+    if not isinstance(value["path"], list) or len(value["path"]) > _PATH_MAX:
+        raise _bad(f"'path' must list at most {_PATH_MAX} hashes")
     try:
         detail = Detail(
             check_id(value["name"], what="name"), check_text(value["value"], what="value"),
@@ -209,10 +228,8 @@ def parse_disclosure(text: str | bytes) -> Disclosure:
         id_ = check_id(value["id"])
     except MalformedError as error:
         raise _bad(error.message) from error
-    path = tuple(_hex(item, 32, "path") for item in value["path"])
-    index, count = _whole(value["index"], "index"), _whole(value["count"], "count")
-    return Disclosure(_hex(value["identity"], 32, "identity"), id_, detail, index, count, path,
-                      _hex(value["root"], 32, "root"))  # fmt: skip
+    path = tuple(map(_sibling, value["path"]))
+    return Disclosure(_hex(value["identity"], 32, "identity"), id_, detail, path, _hex(value["root"], 32, "root"))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -228,10 +245,10 @@ def _hex(value: object, size: int, name: str) -> bytes:
     return bytes.fromhex(value)
 
 
-def _whole(value: object, name: str) -> int:
-    if type(value) is not int or not 0 <= value <= DETAILS_MAX:
-        raise _bad(f"{name!r} must be a whole number up to {DETAILS_MAX}")
-    return value
+def _sibling(value: object) -> Sibling:
+    if not isinstance(value, dict) or len(value) != 1 or (side := next(iter(value))) not in _SIDES:
+        raise _bad('each hash of \'path\' must be {"left": HASH} or {"right": HASH}')
+    return Sibling(side, _hex(value[side], 32, "path"))
 
 
 def _bad(why: str) -> MalformedError:

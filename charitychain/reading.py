@@ -5,7 +5,8 @@ The index is derived and not trusted. A `Reader` binds it to the ledger's head:
 - the head block's hash, and its seal by the operator's key over the log of all headers;
 - the index's accounts and parties against the roots in that header;
 - every movement used, by its path to the root of its account's log, with the sums before it;
-- every block whose records are shown: hash, path to the sealed log, statements root, author's signature.
+- every block whose records are shown: hash, path to the sealed log, statements root, author's signature; and the
+  columns of every `gifts` record out of which a gift is read.
 
 So an answer holds relative to one checkpoint. That the *rules* held up to there is what `charitychain.verify` shows.
 """
@@ -13,18 +14,20 @@ So an answer holds relative to one checkpoint. That the *rules* held up to there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from charitychain import merkle, records
+from charitychain import columns, merkle, records
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
-from charitychain.errors import CharitychainError, UnreadableError, VerificationError
+from charitychain.errors import CharitychainError, NotFoundError, UnreadableError, VerificationError
 from charitychain.index import Head, Index
 from charitychain.records import Place
 from charitychain.replay import header_frontier
 from charitychain.state.accounts import AccountState
+from charitychain.state.lookup import GiftAt, known_gift
 from charitychain.state.movements import Movement, Ref
 from charitychain.state.rules import State
+from charitychain.state.terms import days_of
 from charitychain.store.protocol import Store
 from charitychain.sumlog import LogNode, check_log_path
 from charitychain.units import BUILT_IN, Unit
@@ -108,6 +111,38 @@ def check_version(store: Store, genesis: Genesis) -> None:
         )
 
 
+def moment(store: Store, *, height: int | None = None, day_of: str | None = None) -> int:
+    """Return where a ledger's blocks ended at an earlier moment: behind a block, or behind the last one of a day.
+
+    Args:
+        height: The last block to count.
+        day_of: A UTC day, ``YYYY-MM-DD``; blocks count that were sealed up to its end.
+
+    Raises:
+        NotFoundError: ``CC-UNKNOWN-MOMENT``: there is no such block, or none had been sealed by then.
+    """
+    end, found, first = None, -1, ""
+    for frame in store.scan():
+        header = blocks.peek_header(frame.payload or b"")
+        # A header that cannot be read is met, and told, by the replay of what stands before the end.
+        sealed = day(header.time) if header is not None else ""
+        first = first or sealed
+        if frame.fault == "CC-TORN" or (day_of is not None and sealed > day_of):
+            break
+        end, found = frame.end, found + 1
+        if found == height:
+            return end
+    if height is not None:
+        raise NotFoundError("CC-UNKNOWN-MOMENT", f"{store.name} has no block {height}; its last is {found}")
+    if end is None:
+        raise NotFoundError(
+            "CC-UNKNOWN-MOMENT",
+            f"nothing of {store.name} was sealed up to {day_of}; its first block is of {first}. A moment goes by the"
+            " day of sealing, not by the dates that records state",
+        )
+    return end
+
+
 class Reader:
     """Checked look-ups in a ledger at its head.
 
@@ -173,13 +208,14 @@ class Reader:
         return block
 
     def statement(self, place: Place) -> statements.SignedStatement:
-        """Return the statement at a place, its records checked against what its author signed."""
+        """Return the statement at a place, its records and gift columns checked against what its author signed."""
         block = self.checked_block(place.height)
         if place.statement >= len(block.statements):
             raise self._unfit()
         statement = block.statements[place.statement]
         if place[:2] not in self._signed:
             statements.check_records_root(statement)
+            _check_columns(statement, place.height)
             self._signed.add(place[:2])
         return statement
 
@@ -193,12 +229,35 @@ class Reader:
         finally:
             self.state.height = self.head.height + 1
 
+    def signers(self, place: Place) -> tuple[str, ...]:
+        """Return the party ids of all that signed the statement at a place, its author first; `check_author` checks."""
+        header = self.statement(place).header
+        return tuple(dict.fromkeys(self.state.party_of(key).id for key in (header.author, *header.signers)))
+
     def record(self, place: Place) -> records.Record:
         """Return the record at a place, after checking its block."""
         statement = self.statement(place)
         if place.record >= len(statement.record_bytes):
             raise self._unfit()
         return records.decode_record(statement.record_bytes[place.record])
+
+    def gift(self, gift_id: str) -> GiftAt:
+        """Return where a gift stands; one of a series, after a check of the columns that say so, or deny it.
+
+        Raises:
+            NotFoundError: ``CC-UNKNOWN-GIFT``.
+            VerificationError: the columns are not those that were sealed.
+        """
+        try:
+            gift = known_gift(self.index, gift_id)
+        except NotFoundError:
+            series, _, number = gift_id.partition("/")
+            digits = number.isascii() and number.isdigit() and len(number) < 20
+            if digits and (batch := self.index.find_batch(series, int(number))) is not None:
+                self.statement(batch.place)
+            raise
+        self.statement(gift.place)
+        return gift
 
     def time(self, place: Place) -> int:
         """Return when the block of a place was sealed, UTC seconds."""
@@ -256,6 +315,20 @@ class Reader:
         return unit
 
 
+def _check_columns(statement: statements.SignedStatement, height: int) -> None:
+    """Check the gift columns of a statement against its records, which were checked; no seal covers them otherwise."""
+    kind = bytes((records.Gifts.KIND,))
+    made = [records.decode_record(data) for data in statement.record_bytes if data[1:2] == kind]
+    if len(made) != len(statement.columns):
+        raise VerificationError("CC-GIFTS-ROOT", f"block {height} has gift columns too many or too few", block=height)
+    for record, found in zip(made, statement.columns, strict=True):
+        assert isinstance(record, records.Gifts)
+        try:
+            columns.check_sealed(found, record.width, record.root)
+        except VerificationError as error:
+            raise VerificationError(error.code, f"block {height}: {error.message}", block=height) from error
+
+
 class Records:
     """Records by place, each read and checked once."""
 
@@ -278,6 +351,11 @@ class Records:
             self._authors[key] = self.reader.check_author(place)
         return self._authors[key]
 
+    def signed_by(self, place: Place, owner: str) -> str:
+        """Return who answers for a record: the owner of its account where that one signed, else the author."""
+        author = self.author(place)
+        return owner if owner in self.reader.signers(place) else author
+
     def date(self, place: Place) -> str:
         """Return the date that a record states, else the UTC day on which its block was sealed."""
         stated = getattr(self.get(place), "date", None)
@@ -286,6 +364,22 @@ class Records:
     def sealed(self, place: Place) -> str:
         """Return the UTC day on which the block of a place was sealed."""
         return day(self.reader.time(place))
+
+    def lag_days(self, place: Place) -> int:
+        """Return how many days after the date that a record states it was sealed; 0 where it states none."""
+        stated = getattr(self.get(place), "date", None)
+        return 0 if stated is None else lag_days(stated, self.sealed(place))
+
+
+def lag_days(stated: str, sealed: str) -> int:
+    """Return how many days after its stated date a record was sealed: negative before it, 0 within it.
+
+    >>> lag_days("2026-03", "2026-04-02"), lag_days("2026-04", "2026-04-02"), lag_days("2026-04-03", "2026-04-02")
+    (2, 0, -1)
+    """
+    first, last = (date.fromisoformat(max(day, "0001-01-01")) for day in days_of(stated))  # "0000" may be stated
+    now = date.fromisoformat(sealed)
+    return (now - last).days if now > last else min((now - first).days, 0)
 
 
 def day(seconds: int) -> str:

@@ -69,17 +69,23 @@ class Replay:
     Args:
         index: An index with an open transaction: new, or covering a prefix of the ledger.
         report: Called with each fault; `raise_fault` stops at the first.
+        see: Called with the state, each record that was applied, and the time of its block, UTC seconds.
     """
 
-    def __init__(self, index: Index, report: Callable[[Fault], None]) -> None:
-        self.index, self._report = index, report
+    def __init__(
+        self,
+        index: Index,
+        report: Callable[[Fault], None],
+        see: Callable[[State, records.Record, int], None] | None = None,
+    ) -> None:
+        self.index, self._report, self._see = index, report, see
         self.genesis: Genesis | None = None
         self.identity = b""
         self.state: State | None = None
         self.height = 0
         self.log = merkle.Frontier(merkle.RFC6962)
         self.last_hash = b""
-        self.time = 0
+        self.time = self._sealed = 0
         self.seal = b""
         self.end = 0
         self.last_readable = (-1, b"")
@@ -215,6 +221,7 @@ class Replay:
         if header.time < self.time:
             self._fault("CC-TIME", "block time falls", expected=f"at least {self.time}", found=header.time)
         self.state.begin_block(self.height)
+        self._sealed = header.time
         for number, statement in enumerate(block.statements):
             self._statement(number, statement)
         count_root = blocks.statements_root(block.statements)
@@ -350,6 +357,9 @@ class Replay:
                 self.state.skip_record()
                 if self._unknown_since is None or not isinstance(error, RefusedError):
                     self._error(error, statement=number, record=position, part=data)
+            else:
+                if self._see is not None:
+                    self._see(self.state, record, self._sealed)
         if next(gift_columns, None) is not None:
             self._fault(
                 "CC-GIFTS-ROOT", "there are gift columns that no record commits to", statement=number,

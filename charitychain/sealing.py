@@ -66,7 +66,7 @@ class Sealer:
         self._store, self._index, self._genesis, self._log = store, index, genesis, log
         self._head, self._time, self.key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
         self._dry = mark_of is None
-        self.identity = genesis.identity()
+        self.identity, self.origin = genesis.identity(), genesis.origin
         self._index.begin()
         self.state = State.load(self._index, self.identity, genesis.version, self._head.height + 1)
         self._start_block()
@@ -159,6 +159,8 @@ class Sealer:
         items: Sequence[tuple[records.Record, bytes | None]],
         author: PartyState,
         cosigners: Sequence[PartyState] = (),
+        *,
+        by_recovery: bool = False,
     ) -> statements.SignedStatement:
         """Return records as one unsigned statement, checked against the rules.
 
@@ -168,7 +170,7 @@ class Sealer:
         if not self._dry:
             raise ValueError("a draft is prepared in a dry run")
         self._check_whole()
-        signers = self.signers(author, cosigners)
+        signers = self._recovery_key(author) if by_recovery else self.signers(author, cosigners)
         self._close_statement()
         self._time_signed = int(self._clock())
         self.state.begin_statement(map(key_id, signers), self._time_signed)
@@ -185,8 +187,22 @@ class Sealer:
             VerificationError: it is not whole, not signed as it must be, or does not go on from its author's last.
             RefusedError, MalformedError: as for `record_together`.
         """
-        self._check_whole()
         statements.check_signatures(statement, self.identity, lambda key: self.state.signer(key)[1])
+        self._take(statement)
+
+    def try_out(self, statement: statements.SignedStatement) -> None:
+        """Apply a statement whose signatures are not all there yet, as if they were.
+
+        Raises:
+            ValueError: this is no dry run: what nobody has signed must never be sealed.
+            VerificationError, RefusedError, MalformedError: as for `add`.
+        """
+        if not self._dry:
+            raise ValueError("a draft is tried out in a dry run")
+        self._take(statement)
+
+    def _take(self, statement: statements.SignedStatement) -> None:
+        self._check_whole()
         statements.check_records_root(statement)
         self._close_statement()
         self.state.check_order(statement.header)
@@ -195,6 +211,8 @@ class Sealer:
             (record, next(columns, None) if isinstance(record, records.Gifts) else None)
             for record in statement.records()
         ]
+        if next(columns, None) is not None:
+            raise VerificationError("CC-GIFTS-ROOT", "there are gift columns that no record commits to")
         self.state.begin_statement([statement.header.author, *statement.header.signers], statement.header.time)
         self._apply_all(items)
         self.pending += len(items)
@@ -363,6 +381,13 @@ class Sealer:
             statement = self._index.statement(place.height, place.statement)
         record = records.decode_record(statement.record_bytes[place.record])
         return record, self.state.party_of(statement.header.author).id
+
+    def signers_at(self, place: Place) -> tuple[str, ...]:
+        """Return the ids of all parties that signed the record at a place, sealed or waiting; the author first."""
+        if (place.height, place.statement) == (self.state.height, len(self._statements)):
+            return tuple(dict.fromkeys(self.state.party_of(key_id(key)).id for key in self._signers))
+        header = self.state.lookup.statement(place.height, place.statement).header
+        return tuple(dict.fromkeys(self.state.party_of(key).id for key in (header.author, *header.signers)))
 
 
 def write_block(store: Store, block: blocks.Block, mark: HighWaterMark | None) -> int:

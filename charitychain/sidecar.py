@@ -29,7 +29,7 @@ from charitychain.reading import read_block, statement_reader
 from charitychain.replay import Replay, raise_fault
 from charitychain.store.protocol import Store
 
-__all__ = ["Sidecar", "is_index_fault"]
+__all__ = ["Scratch", "Sidecar", "is_index_fault"]
 
 _READER_WAITS, _WRITER_WAITS = 0.1, 120
 """Seconds to wait for another process that is writing the index."""
@@ -65,12 +65,17 @@ class Sidecar:
             index.close()
             raise
 
-    def open(self, store: Store, *, to_write: bool = False) -> Index:
-        """Open the index, or make an empty one where it cannot be used."""
+    def open(self, store: Store, *, to_write: bool = False, patient: bool = False) -> Index:
+        """Open the index, or make an empty one where it cannot be used.
+
+        Args:
+            to_write: What is built on its answers is signed or sealed.
+            patient: Wait for another process that writes it.
+        """
         fetch = statement_reader(store)
         if not to_write or self._is_own():
             try:
-                index = Index(self.path, fetch, wait=_WRITER_WAITS if to_write else _READER_WAITS)
+                index = Index(self.path, fetch, wait=_WRITER_WAITS if patient else _READER_WAITS)
                 if self._fits(index, store):
                     return index
                 index.close()
@@ -151,6 +156,16 @@ class Sidecar:
                 name.unlink(missing_ok=True)
             except OSError as error:
                 raise StorageError("CC-INDEX", f"the index {name} cannot be removed: {error.strerror}") from error
+
+
+class Scratch(Sidecar):
+    """An index that rests nowhere: made by replay for one ledger object, and gone with it."""
+
+    def open(self, store: Store, *, to_write: bool = False, patient: bool = False) -> Index:
+        return Index("", statement_reader(store), scratch=True)
+
+    def remove(self) -> None:
+        """There is nothing to delete."""
 
 
 def is_index_fault(error: Exception) -> bool:

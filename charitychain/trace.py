@@ -22,12 +22,12 @@ from charitychain.answers import (
     Trace,
     Voided,
 )
-from charitychain.ends import End, end_of, has_arrived, is_late
+from charitychain.ends import End, compromised, end_of, has_arrived, is_late
 from charitychain.errors import NotFoundError, VerificationError
 from charitychain.reading import Reader, Records
 from charitychain.records import Place
 from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow
-from charitychain.state.lookup import GiftAt, Link, gifts_of, known_gift
+from charitychain.state.lookup import GiftAt, Link, gifts_of
 from charitychain.state.movements import Kind, Ref
 from charitychain.state.origins import origins
 
@@ -52,7 +52,7 @@ def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Tra
         VerificationError: something that the answer rests on is damaged or was not sealed.
     """
     index = reader.index
-    gift = known_gift(index, gift_id)
+    gift = reader.gift(gift_id)
     flow = follow(index, reader.state.accounts, gift, limit=limit)
     reader.check_movements(flow.touched)
     sealed = next(
@@ -108,11 +108,16 @@ class _Telling:
             corrections=self._corrections(),
             steps=self._steps(),
             sealed=known.sealed(gift.place),
+            lag_days=known.lag_days(gift.place),
+            disputed=compromised(known, gift.place),
             ledger=ledger_facts(self.reader),
         )  # fmt: skip
 
     def _money(self, amount: int, account: int) -> Money:
         return Money(amount, self.reader.unit_of(self.accounts[account]))
+
+    def _owner(self, account: int) -> str:
+        return self.reader.state.parties[self.accounts[account].owner].id
 
     def _end(self, place: Place, id_: str, outflow: Ref, recipients: tuple[int, ...] = ()) -> End:
         """Return what a record that took an outflow has come to."""
@@ -131,7 +136,8 @@ class _Telling:
         return FinalUse(
             record.id, account.id, self._money(amount, use.outflow[0]), record.payee, record.purpose, record.category,
             tuple(map(known.id, use.path)), known.date(place), self._end(place, record.id, use.outflow),
-            known.author(place), use.chosen, known.sealed(place), is_late(known, record.id, place, (account,)),
+            known.signed_by(place, self._owner(use.outflow[0])), use.chosen, known.sealed(place), known.lag_days(place),
+            is_late(known, record.id, place, (account,)),
             record.replaces, self._taken_over_from(record, account.id),
         )  # fmt: skip
 
@@ -213,9 +219,11 @@ class _Telling:
                 targets = [outflow.target] if outflow.target is not None else [part[:2] for part in outflow.parts]
                 owners = tuple(self.accounts[target[0]].owner for target in targets)
                 end = self._end(outflow.place, record.id, ref, owners)
-                by, date = self.known.author(outflow.place), self.known.date(outflow.place)
+                by = self.known.signed_by(outflow.place, self._owner(ref[0]))
+                date = self.known.date(outflow.place)
                 amount = self._money(record.amount, record.account)
-                found.append((outflow.place, Step(record.id, record.NAME, amount, end, by, date)))
+                sealed, lag = self.known.sealed(outflow.place), self.known.lag_days(outflow.place)
+                found.append((outflow.place, Step(record.id, record.NAME, amount, end, by, date, sealed, lag)))
         return tuple(dict(sorted(found, key=lambda item: item[0])).values())
 
 

@@ -5,7 +5,8 @@ erased; what is left in the ledger then leads to nobody.
 
 Rules upheld here:
 
-- The file has mode 0600 whatever the umask, and one that others may read or write is refused.
+- The file has mode 0600 whatever the umask; one that others may read or write, or that is somebody else's, is refused
+  (`charitychain.vaultfile`). It is not encrypted: whoever can read the owner's files can read it.
 - A vault belongs to one ledger, by its identity; with another it refuses to work.
 - What is noted is on the disk when a method returns, so that it can be noted before a block is sealed.
 - What is erased is gone from the file and the files beside it: pages are overwritten with zeros, then all is rewritten.
@@ -26,29 +27,21 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from charitychain import claims, private
 from charitychain.codec import check_id, check_text
-from charitychain.durable import create_file, make_directory
-from charitychain.errors import (
-    CharitychainError,
-    KeyAccessError,
-    LockedError,
-    NotFoundError,
-    RefusedError,
-    StorageError,
-    UnreadableError,
-)
-from charitychain.keyring import slug
+from charitychain.errors import CharitychainError, NotFoundError, RefusedError, UnreadableError
 from charitychain.private import Detail, Disclosure
+from charitychain.vaultfile import check_file, make_file, told, vault_path
 
-__all__ = ["KeptDetail", "Vault", "vault_path"]
+__all__ = ["KeptDetail", "Vault", "check_donor_name", "vault_path"]
 
 _APPLICATION = 0x63635631  # "ccV1", in the file's header, so that no other database is taken for a vault
 _WAIT = 5.0  # seconds for another process that writes
@@ -68,11 +61,23 @@ class KeptDetail(NamedTuple):
     leaf: bytes
 
 
-def vault_path(origin: str, given: str | None, environ: Mapping[str, str], keys: Path) -> Path:
-    """Return where the vault of a ledger is: `given`, else ``$CHARITYCHAIN_VAULT``, else in the folder of keys."""
-    if chosen := given or environ.get("CHARITYCHAIN_VAULT"):
-        return Path(chosen)
-    return keys / f"{slug(origin)}.vault"
+def check_donor_name(name: str) -> str:
+    """Check that `name` may be a donor's, and return it.
+
+    Raises:
+        MalformedError: ``CC-TEXT``: it is too long, not in normal form C, or holds control characters.
+        RefusedError: ``CC-VAULT``: it is empty, or begins or ends with white space, which would make two of one person.
+    """
+    if not check_text(name, what="the donor's name"):
+        raise RefusedError("CC-VAULT", "the donor's name is empty; give one")
+    if name != name.strip():
+        raise RefusedError("CC-VAULT", "the donor's name begins or ends with white space; leave that out")
+    return name
+
+
+def _fold(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(char for char in plain if not unicodedata.combining(char))
 
 
 class Vault:
@@ -90,22 +95,22 @@ class Vault:
             create: False refuses where there is none.
 
         Raises:
-            KeyAccessError: ``CC-VAULT``: others may read or write the file.
-            RefusedError: ``CC-VAULT``: it belongs to another ledger.
+            KeyAccessError: ``CC-VAULT``: others may read or write the file, or it belongs to another user.
+            RefusedError: ``CC-VAULT``: it belongs to another ledger, or is a link that leads nowhere.
             NotFoundError: ``CC-VAULT``: there is none, and none is to be made.
             UnreadableError: ``CC-VAULT``: it cannot be read, or is no vault.
             LockedError: ``CC-VAULT``: another process is writing to it.
         """
         path = Path(path)
-        if not _check_file(path):
+        if not check_file(path):
             if not create:
                 raise NotFoundError("CC-VAULT", f"there is no vault {path}; name it with --vault", path=str(path))
-            _make_file(path)
-        with _told(path):
+            make_file(path)
+        with told(path):
             database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
         try:
             vault = cls(path, database, origin, identity)
-            with _told(path):
+            with told(path):
                 vault._prepare()
             return vault
         except BaseException:
@@ -126,17 +131,43 @@ class Vault:
 
     # ---------------------------------------------------------------------------------------------- donors
 
-    def add_donor(self, name: str) -> bool:
-        """Note a donor with a new key; tell whether the donor was new.
+    def add_donor(self, name: str, key: bytes | None = None) -> bool:
+        """Note a donor; tell whether the donor was new.
+
+        Args:
+            key: 32 random bytes, where they were drawn before; a donor who is known keeps the old ones.
 
         Raises:
-            MalformedError: ``CC-TEXT``: the name is empty, too long or holds control characters.
+            MalformedError: ``CC-TEXT``: the name is too long or holds control characters.
+            RefusedError: ``CC-VAULT``: the name is empty.
         """
-        if not check_text(name, what="the donor's name").strip():
-            raise RefusedError("CC-VAULT", "the donor's name is empty; give one")
+        check_donor_name(name)
         with self._writing():
-            row = (name, secrets.token_bytes(32))
-            return self._run("INSERT INTO donors VALUES (?, ?) ON CONFLICT DO NOTHING", row).rowcount == 1
+            return self._add(name, secrets.token_bytes(32) if key is None else key)
+
+    def donor_count(self) -> int:
+        """Return how many donors there are."""
+        return int(next(self._rows("SELECT count(*) FROM donors"))[0])
+
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a donor of exactly this name."""
+        return bool(list(self._rows("SELECT 1 FROM donors WHERE name = ?", (check_donor_name(name),))))
+
+    def find_near(self, name: str) -> str | None:
+        """Return the donor whose name is nearest to `name`, where one is so near that it may be a slip of the pen.
+
+        Case and accents count for nothing. Compared are names that begin or end as this one does, 50,000 at most.
+        """
+        import difflib  # only where a donor is new
+
+        sql = (
+            "SELECT name FROM donors WHERE name <> ?1 AND length(name) BETWEEN ?2 AND ?3"
+            " AND (lower(substr(name, 1, 1)) = lower(substr(?1, 1, 1)) OR lower(substr(name, -1)) ="
+            " lower(substr(?1, -1))) LIMIT 50000"
+        )
+        folded = {_fold(found): found for (found,) in self._rows(sql, (name, len(name) // 2, len(name) * 2))}
+        near = difflib.get_close_matches(_fold(name), folded, 1, 0.8)
+        return folded[near[0]] if near else None
 
     def donors(self) -> tuple[tuple[str, int], ...]:
         """Return the donors by name, with the number of labels that were noted for each."""
@@ -161,6 +192,40 @@ class Vault:
             found = self._pseudonym(name, label)  # inside the transaction: the donor may be erased meanwhile
             self._run("INSERT INTO given VALUES (?, ?) ON CONFLICT DO NOTHING", (name, label))
         return found
+
+    def withdraw(self, name: str, label: str, *, donor: bool) -> None:
+        """Take back a label that was noted for a record which was not sealed.
+
+        Args:
+            donor: The donor was noted for it, too, and goes unless another label was noted meanwhile.
+        """
+        unused = "DELETE FROM donors WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM given WHERE donor = ?1)"
+        with self._writing():
+            self._run("DELETE FROM given WHERE donor = ? AND label = ?", (name, label))
+            if donor:
+                self._run(unused, (name,))
+        self._rewrite()
+
+    @contextmanager
+    def noting(self, label: str) -> Iterator[Callable[[str], bytes]]:
+        """Give a function from a name to its pseudonym under `label`, which adds a donor who is not there yet.
+
+        All is noted in the end, together, or, where an error comes, nothing. Memory does not grow with the number of
+        names. Other processes wait meanwhile.
+
+        Raises:
+            MalformedError: ``CC-ID``: the label is no id. The function raises as `check_donor_name` does.
+        """
+        check_id(label, what="label")
+
+        @lru_cache(10_000)  # those who give often are asked for once
+        def pseudonym_of(name: str) -> bytes:
+            self._add(check_donor_name(name), secrets.token_bytes(32))
+            self._run("INSERT INTO given VALUES (?, ?) ON CONFLICT DO NOTHING", (name, label))
+            return self._pseudonym(name, label)
+
+        with self._writing():
+            yield pseudonym_of
 
     def claim(self, name: str, labels: Iterable[str] | None = None) -> claims.Claim:
         """Return the claim of a donor: for these labels, or for all that were noted.
@@ -276,6 +341,7 @@ class Vault:
         self._run("PRAGMA trusted_schema = OFF")
         self._run("PRAGMA secure_delete = ON")
         self._run("PRAGMA temp_store = MEMORY")  # VACUUM would else copy everything into a file elsewhere
+        self._run("PRAGMA cache_size = -32768")  # KiB
         self._run("PRAGMA journal_mode = DELETE")
         self._run("PRAGMA synchronous = EXTRA")  # FULL, and the folder too: a commit cannot come undone
         with self._writing():
@@ -300,8 +366,12 @@ class Vault:
 
     def _rewrite(self) -> None:
         """Write the whole file anew: zeroed pages may still hold something in their unused rest."""
-        with _told(self.path):
+        with told(self.path):
             self._run("VACUUM")
+
+    def _add(self, name: str, key: bytes) -> bool:
+        sql = "INSERT INTO donors VALUES (?, ?) ON CONFLICT DO NOTHING"
+        return self._run(sql, (name, key)).rowcount == 1
 
     def _key(self, name: str) -> bytes:
         check_text(name, what="the donor's name")
@@ -328,11 +398,11 @@ class Vault:
         return NotFoundError("CC-VAULT", f"{self.path} keeps no such detail of {record_id!r}", id=record_id)
 
     def _run(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        with _told(self.path):
+        with told(self.path):
             return self._database.execute(sql, values)
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        with _told(self.path):
+        with told(self.path):
             return iter(self._database.execute(sql, values).fetchall())
 
     @contextmanager
@@ -346,57 +416,3 @@ class Vault:
                 if self._database.in_transaction:
                     self._run("ROLLBACK")
             raise
-
-
-def _check_file(path: Path) -> bool:
-    """Tell whether there is a file, and refuse one that others may read."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise UnreadableError(
-            "CC-VAULT", f"the vault {path} cannot be read: {error.strerror}", path=str(path)
-        ) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise UnreadableError("CC-VAULT", f"the vault {path} is not a regular file", path=str(path))
-    if found.st_mode & 0o077:
-        mode = f"{stat.S_IMODE(found.st_mode):04o}"
-        raise KeyAccessError(
-            "CC-VAULT",
-            f"the vault {path} has mode {mode}, so others may read or write it; if nobody has, run: chmod 600 {path}",
-            path=str(path),
-            expected="0600",
-            found=mode,
-        )
-    return True
-
-
-def _make_file(path: Path) -> None:
-    try:
-        make_directory(path.parent)
-        with suppress(FileExistsError):  # somebody was faster
-            create_file(path, b"")  # SQLite takes an empty file for a new database, and its mode for those beside it
-    except OSError as error:
-        raise StorageError(
-            "CC-VAULT", f"the vault {path} could not be made: {error.strerror}", path=str(path)
-        ) from error
-    _check_file(path)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into ours."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise LockedError(
-                "CC-VAULT", f"another process is using the vault {path}; try again", path=str(path)
-            ) from error
-        raise StorageError("CC-VAULT", f"the vault {path} could not be used: {error}", path=str(path)) from error
-    except sqlite3.Error as error:
-        raise UnreadableError(
-            "CC-VAULT", f"the vault {path} cannot be read: {error}; put back a good copy", path=str(path)
-        ) from error

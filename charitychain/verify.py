@@ -8,7 +8,8 @@
 - a checkpoint handed over by somebody else.
 
 A file alone cannot show that blocks were cut off at its end, so the report says plainly when it had nothing to
-compare with. Memory does not grow with the ledger.
+compare with. Beside that it audits the books of a ledger that holds (`charitychain.audit`): findings, which change no
+verdict. Memory does not grow with the ledger.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from charitychain import merkle, note
+from charitychain.audit import Finding, Watch
 from charitychain.errors import CharitychainError, StorageError, UnreadableError, VerificationError
 from charitychain.heads import Head, Heads
 from charitychain.index import Index
 from charitychain.reading import statement_reader
 from charitychain.replay import Fault, Replay, header_frontier
-from charitychain.state.caps import CapUse, cap_uses
 from charitychain.state.movements import Kind
 from charitychain.store.protocol import Store
 from charitychain.units import Unit, format_amount
@@ -58,7 +59,8 @@ class Report:
     """The outcome of `verify`.
 
     `warnings` make the outcome "good, but less than was asked for" (exit code 8): a torn tail, a ledger older than a
-    known head or checkpoint. `notices` are plain words that change nothing.
+    known head or checkpoint. `findings` are questions about the books, `notices` plain words; they change nothing. A
+    ledger with faults is not audited.
     """
 
     origin: str = ""
@@ -69,6 +71,7 @@ class Report:
     size: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     totals: dict[str, UnitTotals] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -99,6 +102,7 @@ class Report:
             "size_bytes": self.size,
             **self.counts,
             "totals": totals,
+            "findings": [finding.to_dict() for finding in self.findings],
             "faults": [fault.to_dict() for fault in self.faults],
             "warnings": self.warnings,
             "notices": self.notices,
@@ -129,13 +133,16 @@ def verify(
     index = Index("", statement_reader(store), scratch=True)
     try:
         index.begin()
-        replay = Replay(index, report.faults.append)
+        watch = Watch(index)
+        replay = Replay(index, report.faults.append, watch.see)
         torn = _feed(store, replay, report, progress)
         if replay.genesis is None or replay.state is None:
             raise UnreadableError(
                 "CC-NO-GENESIS", f"{store.name} holds no whole genesis block; it is no ledger, or its start is damaged"
             )
         _fill(report, replay, store)
+        if not report.faults:
+            report.findings = watch.findings(replay.state, store)
         if torn is not None:
             report.warnings.append(
                 f"The file ends inside a block at byte {torn}: a write was cut off, or the file was. After a crash"
@@ -188,23 +195,6 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
             report.faults.append(
                 Fault("CC-CONSERVATION", f"what went into {unit} is not what was used, refunded, converted and held")
             )
-    for used in cap_uses(state):
-        if used.exceeded:
-            report.notices.append(_beyond(used, state.unit_of(used.account)))
-    if len(state.parties[0].roles) > 1 and len({a.owner for a in state.accounts} | {0}) == 1:
-        report.notices.append("One key holds every role here: nobody but its holder vouches for what was recorded.")
-
-
-def _beyond(used: CapUse, unit: Unit) -> str:
-    """Say which cost cap is exceeded: a finding about the books, and no fault of the ledger."""
-    categories, percent, base, scope, *_ = used.cap
-    whole = f"all of its owner's accounts in {unit.code}" if scope == "party" else "it"
-    when = f"in {used.year}" if used.year is not None else "in all"
-    costs, there = (f"{'-' * (n < 0)}{format_amount(abs(n), unit)} {unit.code}" for n in (used.costs, used.base))
-    return (
-        f"Account {used.account.id} caps {' and '.join(categories)} at {percent / 100:g} percent of what is {base} by"
-        f" {whole}: {when} {costs} were used, of {there} {base}."
-    )
 
 
 def _check_checkpoint(report: Report, replay: Replay, index: Index, data: bytes) -> None:

@@ -6,7 +6,8 @@ whether the ledger holds an entry already, and hands new ones to a `charitychain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from charitychain import entries
@@ -14,7 +15,7 @@ from charitychain.chain.statements import SignedStatement
 from charitychain.errors import MalformedError, RefusedError, VerificationError
 from charitychain.index import Head
 from charitychain.keys import PrivateKey, key_id
-from charitychain.records import Record
+from charitychain.records import Account, Record
 from charitychain.sealing import Sealer
 from charitychain.state.lookup import Link, columns_at
 from charitychain.state.parties import PartyState, possession_message
@@ -69,7 +70,9 @@ class Writer:
             raise RefusedError(
                 "CC-DUPLICATE-ID", "some records of this statement are recorded already, and others are not"
             )
-        items, author, cosigners = self._together(listed)
+        items, author, cosigners, by_recovery = self._together(listed)
+        if by_recovery:
+            raise RefusedError("CC-RECOVERY-KEY", "what a recovery key signs is entered record by record")
         self.core.record_together(items, author, cosigners)
         return True
 
@@ -79,8 +82,8 @@ class Writer:
         Raises:
             MalformedError, RefusedError: as for `add`.
         """
-        items, author, cosigners = self._together(listed)
-        return self.core.prepare(items, author, cosigners)
+        items, author, cosigners, by_recovery = self._together(listed)
+        return self.core.prepare(items, author, cosigners, by_recovery=by_recovery)
 
     def submit(self, statement: SignedStatement) -> bool:
         """Record a statement that was signed elsewhere; return False where it is the last one of its author.
@@ -106,13 +109,15 @@ class Writer:
 
     def _together(
         self, listed: Sequence[entries.Entry]
-    ) -> tuple[list[tuple[Record, bytes | None]], PartyState, tuple[PartyState, ...]]:
+    ) -> tuple[list[tuple[Record, bytes | None]], PartyState, tuple[PartyState, ...], bool]:
         if not listed:
             raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         made = [self._build(entry) for entry in listed]
+        if len({built.by_recovery for built in made}) > 1:
+            raise RefusedError("CC-RECOVERY-KEY", "a recovery key signs nothing together with other keys")
         cosigners = [party for built in made for party in (*built.cosigners, *self._approvers(built))]
-        items = [(built.record, built.columns) for built in made]
-        return items, made[0].author, (*cosigners, *(built.author for built in made[1:]))
+        items = [(record, built.columns) for record, built in zip(_numbered(made), made, strict=True)]
+        return items, made[0].author, (*cosigners, *(built.author for built in made[1:])), made[0].by_recovery
 
     def _known(self, entry: entries.Entry) -> bool:
         signed = self._signed(entries.check_form(entry), entry)
@@ -183,7 +188,12 @@ class Writer:
         if row is None:
             return None
         record, author = self.core.signed(row.place)
-        return entries.describe(state, record, author, with_unit="unit" in entry), author
+        signers = self.core.signers_at(row.place)
+        found = entries.describe(state, record, author, with_unit="unit" in entry, signers=signers)
+        told = entry.get("approved_by")
+        if isinstance(told, list | tuple) and set(map(str, told)) <= set(signers):  # others may have signed beside them
+            found["approved_by"] = list(told)
+        return found, author
 
     def _signed_key(self, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
         try:
@@ -249,6 +259,10 @@ class Writer:
         """Open a fund or project in one unit; `rule` is ``fifo`` or ``pro-rata``."""
         return self.add(_entry("account", fields, id=id, unit=unit))
 
+    def account_change(self, id: str, *, account: str, **fields: Any) -> bool:
+        """Change an account's terms or owner, close it (`closed=True`) or open it again; what is left out stays."""
+        return self.add(_entry("account-change", fields, id=id, account=account))
+
     def donation(self, id: str, *, account: str, amount: str, **fields: Any) -> bool:
         """Record one gift."""
         return self.add(_entry("donation", fields, id=id, account=account, amount=amount))
@@ -262,6 +276,10 @@ class Writer:
     def disbursement(self, id: str, *, source: str, to: str, amount: str, **fields: Any) -> bool:
         """Move value to another account."""
         return self.add(_entry("disbursement", fields, id=id, source=source, to=to, amount=amount))
+
+    def split(self, id: str, *, source: str, to: Mapping[str, str], amount: str, **fields: Any) -> bool:
+        """Move value to several accounts, each of which gets its share of every gift; `to` is amounts by account."""
+        return self.add(_entry("split", fields, id=id, source=source, to=dict(to), amount=amount))
 
     def expenditure(self, id: str, *, source: str, amount: str, payee: str, purpose: str, **fields: Any) -> bool:
         """Record a final use."""
@@ -278,12 +296,42 @@ class Writer:
         return self.add(_entry("refund", fields, id=id, donation=donation))
 
     def reversal(self, id: str, *, reverses: str, **fields: Any) -> bool:
-        """Undo an expenditure; without `amount`, all that is left of it."""
+        """Undo an expenditure, disbursement, gift or pledge; without `amount`, all that is left of it."""
         return self.add(_entry("reversal", fields, id=id, reverses=reverses))
+
+    def pledge(self, id: str, *, account: str, amount: str, **fields: Any) -> bool:
+        """Record what somebody announces to give; it never counts as received."""
+        return self.add(_entry("pledge", fields, id=id, account=account, amount=amount))
+
+    def plan(self, id: str, *, account: str, lines: Sequence[Mapping[str, Any]], **fields: Any) -> bool:
+        """Record a budget: `lines` with the fields line, kind, what, quantity and price."""
+        return self.add(_entry("plan", fields, id=id, account=account, lines=[dict(line) for line in lines]))
+
+    def acknowledgement(self, id: str, *, acknowledges: str, author: str, **fields: Any) -> bool:
+        """Say as `author` that something arrived; `status="disputed"` says that it did not."""
+        return self.add(_entry("acknowledgement", fields, id=id, acknowledges=acknowledges, author=author))
+
+    def attestation(self, id: str, *, accounts: list[str], amount: str, at: str, author: str, **fields: Any) -> bool:
+        """Say as an auditor what accounts really hold at the end of day `at` (``YYYY-MM-DD``)."""
+        return self.add(_entry("attestation", fields, id=id, accounts=accounts, amount=amount, at=at, author=author))
+
+    def period(self, id: str, *, until: str, **fields: Any) -> bool:
+        """Close the books up to day `until`: what is dated by then and comes later is flagged as late."""
+        return self.add(_entry("period", fields, id=id, until=until))
 
     def commit(self) -> Head:
         """Seal what was recorded as one block and return the new head; durable when it returns."""
         return self.core.commit()
+
+
+def _numbered(made: Sequence[entries.Built]) -> Iterator[Record]:
+    """Yield the records of a statement; accounts that it opens get numbers one after the other."""
+    opened = 0
+    for built in made:
+        record = built.record
+        if isinstance(record, Account):
+            record, opened = replace(record, number=record.number + opened), opened + 1
+        yield record
 
 
 def _listed(entry: entries.Entry) -> list[entries.Entry]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from charitychain.cli import output
-from charitychain.cli.session import formatted, on_ledger, opened
+from charitychain.cli.session import at_moment, formatted, on_ledger, opened
 from charitychain.cli.tree import trace_tree
 from charitychain.codec import check_id
 from charitychain.entries import describe
@@ -16,7 +17,7 @@ from charitychain.errors import MalformedError, NotFoundError
 from charitychain.ledger import Ledger
 from charitychain.reading import Reader, day
 from charitychain.records import Gifts
-from charitychain.state.lookup import columns_at, find_gift
+from charitychain.state.lookup import columns_at
 from charitychain.trace import Trace
 
 
@@ -24,10 +25,18 @@ from charitychain.trace import Trace
 @click.argument("donation_id", nargs=-1)
 @click.option("--mine", metavar="CLAIM", help="Follow the gifts of this claim (a file, or - for stdin) instead of ids.")
 @click.option("--all", "everything", is_flag=True, help="Show every use, however many there are.")
+@at_moment
 @on_ledger
 @formatted
 def trace(
-    donation_id: tuple[str, ...], mine: str | None, everything: bool, ledger: str | None, format_: str, as_json: bool
+    donation_id: tuple[str, ...],
+    mine: str | None,
+    everything: bool,
+    at_date: str | None,
+    at_height: int | None,
+    ledger: str | None,
+    format_: str,
+    as_json: bool,
 ) -> int:
     """Follow gifts to their final uses: what was spent on what, and what is still held.
 
@@ -38,7 +47,7 @@ def trace(
         raise click.UsageError("Name gifts, or give a claim with --mine.")
     missing = answered = 0
     gifts_of = None if mine is None else _claimed(mine)
-    with opened(ledger) as found:
+    with opened(ledger, at_date=at_date, at_height=at_height) as found:
         if gifts_of is not None:
             donation_id = gifts_of(found.reader())
         for gift in donation_id:
@@ -87,13 +96,16 @@ def _check_asked(id_: str) -> None:
 def _trace_rows(answer: Trace, header: bool) -> None:
     columns = (
         "donation", "what", "id", "account", "amount", "unit", "payee", "purpose", "path", "gives", "gives_unit",
-        "refunded_to",
+        "refunded_to", "date", "sealed", "lag_days", "state", "by", "reverses", "reason",
     )  # fmt: skip
     rows = [{"what": "use", **use.to_dict(), "path": " ".join(use.path)} for use in answer.uses]
     rows += [{"what": "held", **held.to_dict()} for held in answer.held]
     rows += [{"what": "converted", **conversion.to_dict()} for conversion in answer.converted]
     rows += [{"what": "refunded", **refund.to_dict(), "refunded_to": refund.donation} for refund in answer.refunds]
     rows += [{"what": "remainder", **rest.to_dict()} for rest in answer.remainder]
+    rows += [{"what": "reversed", **void.to_dict()} for void in answer.reversed]
+    rows += [{"what": "undone", **correction.to_dict()} for correction in answer.corrections]
+    rows += [{"what": "step", **step.to_dict()} for step in answer.steps]
     shown = [{**row, "donation": answer.donation} for row in rows]
     output.show_rows("csv", columns, [[row.get(name) for name in columns] for row in shown], header=header)
 
@@ -102,12 +114,22 @@ def _trace_rows(answer: Trace, header: bool) -> None:
 @click.argument("expenditure")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Gifts on a page.")
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Gifts to leave out first.")
+@at_moment
 @on_ledger
 @formatted
-def sources(expenditure: str, limit: int, offset: int, ledger: str | None, format_: str, as_json: bool) -> None:
+def sources(
+    expenditure: str,
+    limit: int,
+    offset: int,
+    at_date: str | None,
+    at_height: int | None,
+    ledger: str | None,
+    format_: str,
+    as_json: bool,
+) -> None:
     """Say which gifts paid for EXPENDITURE (or another outflow), largest first."""
     _check_asked(expenditure)
-    with opened(ledger) as found:
+    with opened(ledger, at_date=at_date, at_height=at_height) as found:
         answer = found.sources(expenditure, offset=offset, count=limit)
         format_ = "json" if as_json else format_
         if format_ in ("json", "jsonl"):
@@ -126,11 +148,19 @@ def sources(expenditure: str, limit: int, offset: int, ledger: str | None, forma
 
 @click.command()
 @click.argument("account", nargs=-1)
+@at_moment
 @on_ledger
 @formatted
-def balance(account: tuple[str, ...], ledger: str | None, format_: str, as_json: bool) -> None:
+def balance(
+    account: tuple[str, ...],
+    at_date: str | None,
+    at_height: int | None,
+    ledger: str | None,
+    format_: str,
+    as_json: bool,
+) -> None:
     """Say what accounts hold: the named ones, or all."""
-    with opened(ledger) as found:
+    with opened(ledger, at_date=at_date, at_height=at_height) as found:
         held = found.balances()
         for name in account:
             if name not in held:
@@ -165,7 +195,10 @@ def _plain(value: Any) -> str:
 def _record(found: Ledger, id_: str) -> dict[str, Any]:
     reader = found.reader()
     row = reader.index.find_id(id_)
-    gift = find_gift(reader.index, id_) if row is None else None
+    gift = None
+    if row is None:
+        with suppress(NotFoundError):
+            gift = reader.gift(id_)
     place = row.place if row is not None else gift.place if gift is not None else None
     if place is None:
         near = reader.index.ids_like(id_, 3)
@@ -174,7 +207,7 @@ def _record(found: Ledger, id_: str) -> dict[str, Any]:
     record = reader.record(place)
     author = reader.check_author(place)
     column = columns_at(reader.index, place) if isinstance(record, Gifts) else None
-    entry = describe(reader.state, record, author, column)
+    entry = describe(reader.state, record, author, column, signers=reader.signers(place))
     if gift is not None:
         one = {"gift": id_, "amount": None, "donor": gift.donor.hex() if gift.donor else None}
         number = gift.id.partition("/")[2]
@@ -183,8 +216,8 @@ def _record(found: Ledger, id_: str) -> dict[str, Any]:
         entry = {k: v for k, v in entry.items() if k not in ("ids", "amounts", "donors", "seconds")} | one
     entry = {name: value for name, value in entry.items() if value is not None}
     return entry | {
-        "signed_by": author, "block": place.height, "statement": place.statement, "position": place.record,
-        "sealed": day(reader.time(place)),
+        "signed_by": ", ".join(reader.signers(place)), "block": place.height, "statement": place.statement,
+        "position": place.record, "sealed": day(reader.time(place)),
     }  # fmt: skip
 
 

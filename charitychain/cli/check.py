@@ -25,6 +25,8 @@ from charitychain.verify import Report
 def verify(ledger: str | None, option: str | None, checkpoint: str | None, format_: str, as_json: bool) -> int:
     """Recompute everything from the bytes and list every fault.
 
+    Of a ledger that holds it also lists, under Audit, what an auditor would ask about; that changes no exit code.
+
     Exit code 0: all holds. 1: something is wrong. 8: all holds, but the file is torn, or older than a head that is
     known here. 3: it cannot be read, or is no ledger.
     """
@@ -90,6 +92,10 @@ def _print_report(path: Path, report: Report) -> None:
         sign = "=" if total.conserved else "≠"
         came, went = words(parts, "given"), words(uses, "held")
         echo(f"  {safe(unit):<9} {came} {sign} {went}")
+    if report.findings:
+        echo("Audit:")
+        for finding in report.findings:
+            echo(f"  {output.style(finding.code, bold=True)}  {safe(finding.message)}")
     for fault in report.faults:
         echo()
         echo(f"{output.style(fault.code, fg='red', bold=True)}  {safe(fault.where())}")

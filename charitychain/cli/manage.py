@@ -1,10 +1,9 @@
-"""``init``, ``key``, ``party``, ``account`` and ``unit``: what a ledger is made of."""
+"""``init``, ``account`` and ``unit``: what a ledger is made of."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,43 +11,21 @@ import click
 
 from charitychain.chain.genesis import check_origin
 from charitychain.cli import output
+from charitychain.cli.changing import change, changing
+from charitychain.cli.entering import new_id
 from charitychain.cli.session import formatted, ledger_path, new_passphrase, on_ledger, opened, with_keys
-from charitychain.errors import CharitychainError, MalformedError, RefusedError, UnreadableError
+from charitychain.cli.terms import cap_words, changed_terms, terms_of, with_changes, with_terms
+from charitychain.entries.describe import describe_terms
+from charitychain.errors import CharitychainError, RefusedError
 from charitychain.heads import Heads, state_directory
 from charitychain.keyring import Keyring
-from charitychain.keys import key_id
 from charitychain.ledger import Ledger
-from charitychain.records import ROLES, RULES
-from charitychain.state.parties import possession_message
-from charitychain.units import BUILT_IN
+from charitychain.records import RULES
+from charitychain.state.caps import cap_uses
+from charitychain.units import BUILT_IN, format_amount
 from charitychain.writer import Writer
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def changing(command: F) -> F:
-    """Add the options of a command that changes what a ledger is made of."""
-    dry = click.option("--dry-run", is_flag=True, help="Check everything, record nothing.")
-    return dry(on_ledger(with_keys(formatted(command))))
-
-
-def _change(
-    kind: str, id_: str, verb: str, options: dict[str, Any], act: Callable[[Writer], bool], note: str = ""
-) -> None:
-    """Record one change in a block of its own, and say so."""
-    dry, as_json = options.pop("dry_run"), options.pop("as_json")
-    format_ = "json" if as_json else options.pop("format_")
-    with opened(options.pop("ledger"), **options) as found:
-        with found.writer(dry=dry) as writer:
-            new = act(writer)
-            head = writer.commit()
-        facts = {"record": kind, "id": id_, "height": head.height, "recorded": new and not dry}
-        if dry and new:
-            done = f"would be {verb}"
-        else:
-            done = f"{verb} in block {head.height}{note}" if new else "was there already"
-        what = "key of" if kind == "key" else kind
-        output.show_facts(format_, facts, f"{what} {output.safe(id_)} {done}")
 
 
 @click.command()
@@ -83,115 +60,12 @@ def init(
         output.say("Keep a copy of the key file, and give the identity to whoever will check this ledger.")
 
 
-# ------------------------------------------------------------------------------------------------------ keys
-
-
-@click.group()
-def key() -> None:
-    """Make, list and replace key files."""
-
-
-@key.command("list")
-@with_keys
-@formatted
-def key_list(format_: str, as_json: bool, **options: Any) -> None:
-    """List the key files at hand."""
-    keyring = Keyring(Path(options["keys"]) if options["keys"] else None)
-    rows = [(entry.party, entry.public_key.hex(), str(entry.path)) for entry in keyring.list()]
-    output.show_rows("json" if as_json else format_, ("party", "key", "file"), rows)
-
-
-@key.command("request")
-@click.argument("party")
-@click.option("--no-passphrase", is_flag=True, help="Leave the key file plain, readable by you alone.")
-@on_ledger
-@with_keys
-def key_request(party: str, no_passphrase: bool, ledger: str | None, **options: Any) -> None:
-    """Make a key for PARTY and print the request with which the operator admits it.
-
-    The request holds the public key and a proof that you hold the private one; it is good for this ledger alone.
-    """
-    with opened(ledger, **options) as found:
-        passphrase = None if no_passphrase else new_passphrase(options, found.keyring, party)
-        _, made = found.keyring.create(found.origin, party, passphrase=passphrase)
-        proof = made.sign(possession_message(found.identity, party, made.public_key))
-        request = {"id": party, "key": made.public_key.hex(), "proof": proof.hex(), "origin": found.origin}
-        output.write_json(request, line=True)
-
-
-@key.command("rotate")
-@click.argument("party", default="self")
-@changing
-def key_rotate(party: str, **options: Any) -> None:
-    """Replace PARTY's key by a new one, signed by the old; it acts from the next block on."""
-
-    def act(writer: Writer) -> bool:
-        return writer.rotate_key(party)
-
-    _change("key", party, "replaced", options, act, "; the new one acts from the next block on")
-
-
-# --------------------------------------------------------------------------------------------------- parties
-
-
-@click.group()
-def party() -> None:
-    """Admit and list parties."""
-
-
-@party.command("add")
-@click.argument("id_", metavar="ID", required=False)
-@click.option("--role", "roles", type=click.Choice([r for r in ROLES if r != "operator"]), multiple=True, required=True)
-@click.option("--title", help="The party's name for people.")
-@click.option("--request", metavar="FILE", help="The request that the party made with `key request`; - is stdin.")
-@changing
-def party_add(id_: str | None, roles: tuple[str, ...], title: str | None, request: str | None, **options: Any) -> None:
-    """Admit party ID: with its own request, or with a new key in your own folder of keys."""
-    told = _read_request(request) if request else {}
-    name = id_ or told.get("id")
-    if not name or (told and told["id"] != name):
-        raise click.UsageError("Name the party, or give its --request; where both are given they must agree.")
-
-    def act(writer: Writer) -> bool:
-        return writer.party(name, roles=list(roles), key=told.get("key"), proof=told.get("proof"), title=title)
-
-    _change("party", name, "admitted", options, act, "; its key acts from the next block on")
-
-
-def _read_request(path: str) -> dict[str, str]:
-    try:
-        with click.open_file(path, "rb") as file:
-            value = json.loads(file.read(65536))
-        if isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("id", "key", "proof")):
-            return {name: value[name] for name in ("id", "key", "proof")}
-    except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError):
-        pass
-    raise MalformedError("CC-REQUEST", f"{path} is no request; `charitychain key request` makes one")
-
-
-@party.command("list")
-@on_ledger
-@formatted
-def party_list(ledger: str | None, format_: str, as_json: bool) -> None:
-    """List parties with their roles and keys."""
-    with opened(ledger) as found:
-        reader = found.reader()
-        rows = [
-            (p.id, ",".join(p.roles), p.title, key_id(k.key).hex()[:16], k.start, k.until)
-            for p in reader.state.parties
-            for k in p.keys
-        ]
-        output.show_rows("json" if as_json else format_, ("party", "roles", "title", "key", "from", "until"), rows)
-
-
 # -------------------------------------------------------------------------------------------------- accounts
 
 
 @click.group()
 def account() -> None:
-    """Open and list accounts."""
+    """Open, change, close, show and list accounts."""
 
 
 @account.command("open")
@@ -200,19 +74,93 @@ def account() -> None:
 @click.option("--title", help="The account's name for people.")
 @click.option("--rule", type=click.Choice(RULES), help="How money leaves: fifo (default) or pro-rata; fixed for ever.")
 @click.option("--owner", metavar="PARTY", help="Who owns it; else the first party.")
-@click.option("--tag", "tags", metavar="NAME=TEXT", multiple=True)
+@with_terms
 @changing
-def account_open(id_: str, tags: tuple[str, ...], **options: Any) -> None:
-    """Open account ID, a fund or a project."""
-    pairs = dict(tag.partition("=")[::2] for tag in tags)
-    if len(pairs) != len(tags) or not all(pairs.values()):
-        raise click.UsageError("A tag is NAME=TEXT, and each NAME comes once.")
-    fields = {name: options.pop(name) for name in ("unit", "title", "rule", "owner")}
+def account_open(id_: str, **options: Any) -> None:
+    """Open account ID, a fund or a project, with its terms."""
+    terms = terms_of(options)
+    if not all(terms.get("tags", {"": "none"}).values()):
+        raise click.UsageError("A --tag is NAME=TEXT; only `account change` takes a tag away with NAME= alone.")
+    fields = {name: options.pop(name) for name in ("unit", "title", "rule", "owner")} | terms
 
     def act(writer: Writer) -> bool:
-        return writer.account(id_, tags=pairs or None, **fields)
+        return writer.account(id_, **fields)
 
-    _change("account", id_, "opened", options, act)
+    change("account", id_, "opened", options, act)
+
+
+def _account_change(command: F) -> F:
+    """Add the options of every change of an account."""
+    for option in reversed(
+        [
+            click.option("--id", "change_id", metavar="ID", help="The change's own id; left out, one is made."),
+            click.option("--date", metavar="DATE", help="When it was decided: YYYY, YYYY-MM or YYYY-MM-DD."),
+            click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
+            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
+            click.option(
+                "--approved-by", metavar="PARTY", multiple=True,
+                help="Which approvers sign; left out, those whose keys are here. May repeat.",
+            ),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return changing(command)
+
+
+@account.command("change")
+@click.argument("id_", metavar="ID")
+@click.option("--title", help="Its name for people; an empty one takes the name away.")
+@click.option("--owner", metavar="PARTY", help="Who owns it from now on; the new owner signs too.")
+@with_changes
+@_account_change
+def account_change(id_: str, title: str | None, owner: str | None, **options: Any) -> None:
+    """Change the terms of account ID, or its owner; what no option names stays as it is.
+
+    Tags, restriction and approvals keep the parts that are not given (NAME= takes a tag away); caps and levy are
+    replaced as a whole. A restriction can be narrowed, and never loosened once anything came in. Unit and rule are
+    fixed for ever.
+    """
+    names = ("restriction", "approvals", "target", "caps", "levy")
+    removed = [name for name in names if options.pop(f"no_{name}")]
+    given = terms_of(options) | {n: v for n, v in (("title", title), ("owner", owner)) if v is not None}
+    changed_terms(given, removed, {})
+    if not given and not removed:
+        raise click.UsageError("Say what to change: one of the options that give a term or take one away.")
+
+    def terms(writer: Writer) -> dict[str, Any]:
+        state = writer.core.state
+        return changed_terms(given, removed, describe_terms(state, state.account_named(id_)))
+
+    _change(id_, "is changed", options, terms)
+
+
+@account.command("close")
+@click.argument("id_", metavar="ID")
+@_account_change
+def account_close(id_: str, **options: Any) -> None:
+    """Close account ID, which holds nothing any more: it takes nothing in and gives nothing out."""
+    _change(id_, "is closed", options, lambda writer: {"closed": True})
+
+
+@account.command("reopen")
+@click.argument("id_", metavar="ID")
+@_account_change
+def account_reopen(id_: str, **options: Any) -> None:
+    """Open account ID again."""
+    _change(id_, "is open again", options, lambda writer: {"closed": False})
+
+
+def _change(account: str, done: str, options: dict[str, Any], terms: Callable[[Writer], dict[str, Any]]) -> None:
+    made = options.pop("change_id") or new_id("AC")
+    said = {name: options.pop(name) for name in ("date", "reference")}
+    lists = {"evidence": list(options.pop("evidence")), "approved_by": list(options.pop("approved_by"))}
+    entry = {"record": "account-change", "id": made, "account": account}
+    entry |= {name: value for name, value in (said | lists).items() if value}
+
+    def act(writer: Writer) -> bool:
+        return writer.add(entry | terms(writer))
+
+    change("account-change", made, "recorded", options, act, f": account {output.safe(account)} {done}")
 
 
 @account.command("list")
@@ -223,11 +171,81 @@ def account_list(ledger: str | None, format_: str, as_json: bool) -> None:
     with opened(ledger) as found:
         held = found.balances()
         rows = [
-            (a.id, a.title, a.rule, found.reader().state.parties[a.owner].id, str(held[a.id][0]), a.unit)
+            (
+                a.id, a.title, a.rule, found.reader().state.parties[a.owner].id, str(held[a.id][0]), a.unit,
+                "open" if a.open else "closed",
+            )
             for a in found.reader().state.accounts
-        ]
-        columns = ("account", "title", "rule", "owner", "holds", "unit")
+        ]  # fmt: skip
+        columns = ("account", "title", "rule", "owner", "holds", "unit", "state")
         output.show_rows("json" if as_json else format_, columns, rows, right=("holds",))
+
+
+@account.command("show")
+@click.argument("id_", metavar="ID")
+@on_ledger
+@formatted
+def account_show(id_: str, ledger: str | None, format_: str, as_json: bool) -> None:
+    """Show what account ID is, holds and promises, and how much of its cost caps is used."""
+    with opened(ledger) as found:
+        balance = found.balance(id_)
+        state = found.reader().state
+        account = state.account_named(id_)
+        unit = state.unit_of(account)
+        terms = describe_terms(state, account)
+        uses = [
+            {
+                "cap": cap_words(terms["caps"][account.terms.caps.index(use.cap)]), "year": use.year,
+                "costs": format_amount(use.costs, unit), "base": format_amount(use.base, unit),
+                "exceeded": use.exceeded,
+            }
+            for use in cap_uses(state)
+            if use.account is account
+        ]  # fmt: skip
+        facts = {
+            "account": id_, "unit": account.unit, "rule": account.rule, "owner": state.parties[account.owner].id,
+            "state": "open" if account.open else "closed", "holds": str(balance), "closed_until": account.closed_until,
+            **terms, "cap_uses": uses,
+        }  # fmt: skip
+    if as_json or format_ in ("json", "jsonl"):
+        output.write_json(facts, line=format_ == "jsonl" and not as_json)
+    else:
+        output.show_rows(format_, ("what", "value"), list(_account_rows(facts)))
+
+
+def _account_rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield an account's facts as rows for people."""
+    unit = facts["unit"]
+    for name in ("account", "title", "unit", "rule", "owner", "state"):
+        if facts.get(name):
+            yield name, facts[name]
+    yield "holds", f"{facts['holds']} {unit}"
+    if facts["closed_until"]:
+        yield "books closed until", facts["closed_until"]
+    restriction = facts.get("restriction", {})
+    if purposes := restriction.get("purposes"):
+        yield "only for", ", ".join(purposes)
+    for name in ("from", "until"):
+        if name in restriction:
+            yield f"only {name}", restriction[name]
+    if approvals := facts.get("approvals"):
+        yield "approvals", f"{approvals['needed']} of {', '.join(approvals['of'])}"
+    if target := facts.get("target"):
+        yield "target", f"{target} {unit}"
+    if naming := facts.get("naming"):
+        yield "naming gifts", naming
+    for account, percent in facts.get("levy", {}).items():
+        yield "levy", f"{percent}% to {account}"
+    for cap in facts.get("caps", []):
+        yield "cap", cap_words(cap)
+        for use in facts["cap_uses"]:
+            if use["cap"] == cap_words(cap):
+                when = use["year"] if use["year"] is not None else "in all"
+                base = "received" if cap["base"] == "received" else "spent"
+                word = ", EXCEEDED" if use["exceeded"] else ""
+                yield "", f"{when}: {use['costs']} of {use['base']} {unit} {base}{word}"
+    for name, text in facts.get("tags", {}).items():
+        yield "tag", f"{name}={text}"
 
 
 # ----------------------------------------------------------------------------------------------------- units
@@ -249,7 +267,7 @@ def unit_add(id_: str, decimals: int, title: str | None, **options: Any) -> None
     def act(writer: Writer) -> bool:
         return writer.unit(id_, decimals=decimals, title=title)
 
-    _change("unit", id_, "declared", options, act)
+    change("unit", id_, "declared", options, act)
 
 
 @unit.command("list")

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
 from charitychain import records
 from charitychain.claims import format_claim
 from charitychain.cli import output
-from charitychain.cli.privately import given_bytes, given_text, open_vault
+from charitychain.cli.privately import given_bytes, given_text, made_vault, open_vault
 from charitychain.cli.session import formatted, on_ledger, opened
 from charitychain.codec import check_id
-from charitychain.durable import create_file
-from charitychain.errors import NotFoundError, RefusedError, StorageError, VerificationError
+from charitychain.durable import create_file, sync_directory
+from charitychain.errors import NotFoundError, RefusedError, StorageError, UnreadableError, VerificationError
+from charitychain.interop.names_table import write_gifts_table
 from charitychain.ledger import Ledger
 from charitychain.private import DISCLOSURE_MAX, check_disclosure, format_disclosure, parse_disclosure, root_of
 from charitychain.vault import Vault
@@ -43,7 +49,8 @@ class _Open(ExitStack):
 
     def both(self) -> tuple[Ledger, Vault]:
         found = self.enter_context(opened(self.options["ledger"], keys=self.options["keys"]))
-        return found, self.enter_context(open_vault(found, self.options["vault"], create=self.create))
+        opening = made_vault if self.create else open_vault
+        return found, self.enter_context(opening(found, self.options["vault"]))
 
 
 def _confirm(yes: bool, question: str) -> None:
@@ -86,7 +93,6 @@ def donor_add(name: str, **options: Any) -> None:
         _, vault = both.both()
         new = vault.add_donor(name)
         output.echo("donor added" if new else "this donor was there already")
-        output.say(f"The vault is {vault.path}; keep a copy of it as you keep one of your keys.")
 
 
 @donor.command("list")
@@ -141,6 +147,87 @@ def donor_erase(name: str, yes: bool, **options: Any) -> None:
         vault.erase(name)
         output.echo("donor erased")
         output.say("Copies of the vault, and claims that were handed out, are not reached by this: erase them too.")
+
+
+@donor.command("table")
+@click.argument("file", metavar="FILE")
+@click.option("--series", metavar="NAME", help="The series of the gifts; else FILE's name without its ending.")
+@click.option("-o", "--output", "path", metavar="OUT", help="Write it to a new file instead of stdout.")
+@in_vault
+def donor_table(file: str, series: str | None, path: str | None, **options: Any) -> None:
+    """Turn FILE, a CSV of gifts with names (id,amount,name[,second]), into a gifts table with pseudonyms.
+
+    Names that the vault does not know are added to it. The table is for `import --series`, and for that series alone.
+    FILE may be -, which reads stdin.
+    """
+    if series is None:
+        if file == "-":
+            raise click.UsageError("A table from stdin needs --series NAME.")
+        series = Path(file).stem
+    check_id(series, what="series")
+    if path is not None and os.path.lexists(path):
+        raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=path)
+    with _Open(options, create=True) as both, _source(file) as (source, size), _new_file(path) as target:
+        _, vault = both.both()
+        meter = output.Meter("Naming donors")
+        both.callback(meter.close)
+        progress = None if size is None else partial(_show_progress, meter, size)
+        done = write_gifts_table(vault, source, target, series=series, progress=progress)
+    one = done.added == 1
+    output.say(
+        f"{done.gifts} gift{'s' * (done.gifts != 1)} of series {series}; {done.added} donor{'s' * (not one)}"
+        f" {'was' if one else 'were'} added to the vault."
+    )
+    out = "FILE" if path is None else shlex.quote(path)
+    output.say(f"Enter them with: charitychain import {out} --account ACCOUNT --series {shlex.quote(series)}")
+
+
+def _show_progress(meter: output.Meter, size: int, done: int) -> None:
+    meter(done, size)
+
+
+@contextmanager
+def _source(path: str) -> Iterator[tuple[IO[bytes], int | None]]:
+    """Open a file; its size is not known where it is stdin."""
+    if path == "-":
+        yield sys.stdin.buffer, None
+        return
+    try:
+        stream = open(path, "rb")  # noqa: SIM115 (only its opening is tried)
+    except OSError as error:
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}", path=path) from error
+    with stream:
+        yield stream, os.fstat(stream.fileno()).st_size
+
+
+@contextmanager
+def _new_file(path: str | None) -> Iterator[IO[bytes]]:
+    """Give a stream whose content stands under `path`, or on stdout, once all went well; else nowhere."""
+    if path is None:
+        with tempfile.TemporaryFile() as kept:
+            yield kept
+            kept.seek(0)
+            shutil.copyfileobj(kept, sys.stdout.buffer)
+        return
+    part = f"{path}.part"
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise RefusedError("CC-EXISTS", f"{part} stands in the way; remove it", path=part) from error
+    except OSError as error:
+        raise StorageError("CC-STORAGE", f"{part} could not be made: {error.strerror}", path=part) from error
+    try:
+        with open(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(descriptor)
+        if os.path.lexists(path):
+            raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=path)
+        os.rename(part, path)
+        sync_directory(Path(path).parent)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
 
 
 # ----------------------------------------------------------------------------------------------------- annex

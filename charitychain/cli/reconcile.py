@@ -162,11 +162,30 @@ def _as_table(answer: Reconciliation, everything: bool) -> None:
     if answer.difference and parts_of:
         parts = ", ".join(f"{_WHY[name]} {text}" for name, text in parts_of.items() if text.strip("-0."))
         output.echo(f"Difference {found['difference']} = {parts}.")
-    held = found["attested"]
-    output.echo(
-        f"Of {held['held']} {code} held by the ledger, the statement covers {held['covered']};"
-        f" {held['unattested']} ({held['unattested_percent']} %) is unattested."
+    for said in found["attestations"]:
+        output.echo(_vouched(answer, said))
+    told = [("attested", "the statement covers")]
+    told += [("vouched", "attestations in the ledger cover")] if answer.attestations else []
+    for name, words in told:
+        held = found[name]
+        output.echo(
+            f"Of {held['held']} {code} held by the ledger, {words} {held['covered']};"
+            f" {held['unattested']} ({held['unattested_percent']} %) is unattested."
+        )
+
+
+def _vouched(answer: Reconciliation, said: dict[str, Any]) -> str:
+    """Say who attested what, and how it compares with the ledger and the bank on that day."""
+    where = f" at {said['institution']}" if said["institution"] else ""
+    part = f" in {', '.join(said['accounts'])}" if len(said["accounts"]) < len(answer.accounts) else ""
+    sides = [("the ledger", said["book"], said["difference"]), ("the bank", said["bank"], said["bank_difference"])]
+    compared = "; ".join(
+        f"{side} has the same then" if not difference.strip("-0.") else f"{side} has {amount} then, {difference} apart"
+        for side, amount, difference in sides
+        if amount is not None
     )
+    words = f"{said['by']} attests {said['amount']}{part}{where} on {said['at']} ({said['id']}): {compared}."
+    return output.safe(words)
 
 
 def _balances(answer: Reconciliation) -> None:

@@ -1,87 +1,56 @@
-"""``donate``, ``disburse``, ``spend``, ``convert``, ``refund`` and ``reverse``: one record each, sealed at once."""
+"""``donate``, ``disburse``, ``spend``, ``convert``, ``split``, ``refund``, ``reverse``, ``recharge``: value on its way.
+
+Each is one record, sealed at once; ``recharge`` is two that stand or fall together.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from charitychain.cli import output
-from charitychain.cli.privately import Privately
-from charitychain.cli.session import formatted, on_ledger, opened, with_keys
-from charitychain.entries import describe
-from charitychain.errors import StorageError
-from charitychain.index import IndexDamaged
-from charitychain.writer import Writer
+from charitychain.cli.entering import enter, new_id, recording, seal
+from charitychain.cli.privately import open_vault
+from charitychain.cli.session import ledger_path
+from charitychain.errors import NotFoundError
+from charitychain.ledger import Ledger
+from charitychain.private import root_of
+from charitychain.records import CATEGORIES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-def recording(command: F) -> F:
-    """Add the options that every record has."""
-    for option in reversed(
-        [
-            click.option("--id", "id_", metavar="ID", help="The record's own id; left out, one is made."),
-            click.option("--date", metavar="DATE", help="When it happened: YYYY, YYYY-MM or YYYY-MM-DD."),
-            click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
-            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
-            click.option("--author", metavar="PARTY", help="Who signs, where it is not the owner."),
-            click.option(
-                "--private",
-                metavar="NAME=VALUE",
-                multiple=True,
-                help="A detail that stays off the ledger, in the vault; may repeat. VALUE may be - (stdin) or @FILE.",
-            ),
-            click.option("--vault", metavar="FILE", help="The vault; else $CHARITYCHAIN_VAULT, else beside the keys."),
-            click.option("--dry-run", is_flag=True, help="Check everything, record nothing."),
-        ]
-    ):
-        command = option(command)
-    return on_ledger(with_keys(formatted(command)))
+_REPLACES = click.option("--replaces", metavar="ID", help="The reversed record that this one enters rightly.")
+_LINE = click.option("--line", metavar="PLAN/LINE", help="The line of a plan that it uses.")
+_INVOICE = click.option(
+    "--invoice", metavar="KEY=TOTAL", help="The document that it pays wholly or in part, and the document's total."
+)
+_CATEGORY = click.option("--category", type=click.Choice(CATEGORIES))
 
 
-def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> None:
-    """Record one entry in a block of its own, and say so."""
-    dry, as_json = options.pop("dry_run"), options.pop("as_json")
-    format_ = "json" if as_json else options.pop("format_")
-    privately = Privately.told(options, options.pop("donor_name", None))
-    made = options.pop("id_") or f"{letter}-{secrets.token_hex(5)}"
-    entry: dict[str, Any] = {"record": kind, "id": made, **fields}
-    for name in ("date", "reference", "author"):
-        entry[name] = options.pop(name)
-    if evidence := options.pop("evidence"):
-        entry["evidence"] = list(evidence)
-    entry = {name: value for name, value in entry.items() if value is not None}
-    with opened(options.pop("ledger"), **options) as ledger:
-        try:
-            with ledger.writer(dry=dry) as writer:
-                privately.fill(ledger, entry)
-                new = writer.add(entry)
-                if new and not dry:  # before the seal: a record whose salts are lost could never be shown
-                    privately.keep(ledger, made)
-                entry = _as_recorded(writer, made)
-                head = writer.commit()
-        except (StorageError, IndexDamaged) as error:
-            # The disk failed somewhere between the block and its acknowledgement: it may be there all the same.
-            raise StorageError(
-                getattr(error, "code", "CC-INDEX"),
-                f"{error}. Before you enter this again, see with `charitychain show {made}` whether it is recorded;"
-                f" with --id {made} it is recorded once, however often you enter it",
-                id=made,
-            ) from error
-        done = {**entry, "height": head.height, "recorded": new and not dry}
-        verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
-        where = f" in block {head.height}" if new and not dry else ""
-        output.show_facts(format_, done, f"{kind} {output.safe(made)} {verb}{where}")
+def approved(command: F) -> F:
+    """Add ``--approved-by``."""
+    return click.option(
+        "--approved-by",
+        metavar="PARTY",
+        multiple=True,
+        callback=lambda context, option, given: list(given) or None,
+        help="Which approvers of the account sign; left out, those whose keys are here. May repeat.",
+    )(command)
 
 
-def _as_recorded(writer: Writer, id_: str) -> dict[str, Any]:
-    """Return the entry as the ledger will give it back: amounts with all decimals."""
-    row = writer.core.state.lookup.find_id(id_)
-    assert row is not None
-    return describe(writer.core.state, *writer.core.signed(row.place))
+def _invoice_of(told: str | None) -> dict[str, str] | None:
+    if told is None:
+        return None
+    key, equals, total = told.rpartition("=")
+    if not (key and equals and total):
+        raise click.UsageError("An --invoice is KEY=TOTAL, such as INV-7=300.00.")
+    return {"key": key, "total": total}
+
+
+# ------------------------------------------------------------------------------------------- in, on, and used
 
 
 @click.command()
@@ -89,13 +58,17 @@ def _as_recorded(writer: Writer, id_: str) -> dict[str, Any]:
 @click.argument("amount")
 @click.option("--source", metavar="WORD", help="cash, goods-for-good, steps, hours, in-kind, undisclosed, …")
 @click.option("--donor", metavar="HEX", help="The donor's pseudonym, 32 hex digits; never a name.")
-@click.option("--donor-name", metavar="NAME", help="A donor of the vault, or - to read the name from stdin.")
+@click.option("--donor-name", metavar="NAME", help="The donor, whom the vault keeps; - reads the name from stdin.")
+@click.option("--known-donor", is_flag=True, help="Refuse a donor name that the vault does not know.")
+@click.option("--pledge", metavar="ID", help="The pledge that it fulfils, wholly or in part.")
+@_REPLACES
 @recording
-def donate(account: str, amount: str, source: str | None, donor: str | None, **options: Any) -> None:
+def donate(account: str, amount: str, donor: str | None, **options: Any) -> None:
     """Record a gift of AMOUNT into ACCOUNT."""
     if donor is not None and options["donor_name"] is not None:
         raise click.UsageError("--donor and --donor-name say the same in two ways; give one of them.")
-    enter("donation", "D", options, account=account, amount=amount, source=source, donor=donor)
+    fields = {name: options.pop(name) for name in ("source", "pledge", "replaces")}
+    enter("donation", "D", options, account=account, amount=amount, donor=donor, **fields)
 
 
 @click.command()
@@ -103,10 +76,13 @@ def donate(account: str, amount: str, source: str | None, donor: str | None, **o
 @click.argument("to")
 @click.argument("amount")
 @click.option("--gift", metavar="GIFT", help="Take it from this one gift.")
+@_REPLACES
+@approved
 @recording
-def disburse(source: str, to: str, amount: str, gift: str | None, **options: Any) -> None:
+def disburse(source: str, to: str, amount: str, **options: Any) -> None:
     """Move AMOUNT out of account FROM into account TO."""
-    enter("disbursement", "B", options, **{"from": source}, to=to, amount=amount, gift=gift)
+    fields = {name: options.pop(name) for name in ("gift", "replaces", "approved_by")}
+    enter("disbursement", "B", options, **{"from": source}, to=to, amount=amount, **fields)
 
 
 @click.command()
@@ -114,24 +90,21 @@ def disburse(source: str, to: str, amount: str, gift: str | None, **options: Any
 @click.argument("amount")
 @click.option("--payee", help="Who was paid; may be left out with --private.")
 @click.option("--purpose", help="What for; may be left out with --private.")
-@click.option("--category", type=click.Choice(["programme", "administration", "fundraising"]))
+@_CATEGORY
 @click.option("--gift", metavar="GIFT", help="Pay it out of this one gift.")
+@_LINE
+@_INVOICE
+@_REPLACES
+@approved
 @recording
-def spend(
-    source: str,
-    amount: str,
-    payee: str | None,
-    purpose: str | None,
-    category: str | None,
-    gift: str | None,
-    **options: Any,
-) -> None:
+def spend(source: str, amount: str, invoice: str | None, **options: Any) -> None:
     """Record that AMOUNT of account FROM was spent: its final use."""
-    for name, value in (("--payee", payee), ("--purpose", purpose)):
-        if value is None and not options["private"]:
-            raise click.MissingParameter(param_hint=f"'{name}'", param_type="option")
-    fields = {"payee": payee, "purpose": purpose, "category": category, "gift": gift}
-    enter("expenditure", "X", options, **{"from": source}, amount=amount, **fields)
+    for name in ("payee", "purpose"):
+        if options[name] is None and not options["private"]:
+            raise click.MissingParameter(param_hint=f"'--{name}'", param_type="option")
+    names = ("payee", "purpose", "category", "gift", "line", "replaces", "approved_by")
+    fields = {name: options.pop(name) for name in names}
+    enter("expenditure", "X", options, **{"from": source}, amount=amount, invoice=_invoice_of(invoice), **fields)
 
 
 @click.command()
@@ -141,30 +114,154 @@ def spend(
 @click.argument("gives")
 @click.option("--funded-from", metavar="ACCOUNT", help="The account that pays what the conversion gives.")
 @click.option("--payee", help="Who was paid, where goods were bought.")
+@_LINE
+@_REPLACES
+@approved
 @recording
-def convert(
-    source: str, amount: str, to: str, gives: str, funded_from: str | None, payee: str | None, **options: Any
-) -> None:
+def convert(source: str, amount: str, to: str, gives: str, **options: Any) -> None:
     """Turn AMOUNT of account FROM into GIVES of account TO, which has another unit."""
-    fields = {"funded_from": funded_from, "payee": payee}
+    fields = {name: options.pop(name) for name in ("funded_from", "payee", "line", "replaces", "approved_by")}
     enter("conversion", "C", options, **{"from": source}, amount=amount, to=to, gives=gives, **fields)
+
+
+# ---------------------------------------------------------------------------------------------- shared and undone
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("amount")
+@click.option(
+    "--to",
+    "targets",
+    metavar="ACCOUNT[=PART]",
+    multiple=True,
+    help="Who gets what; may repeat. PART is an amount or N%; without it the account takes the rest.",
+)
+@_REPLACES
+@approved
+@recording
+def split(source: str, amount: str, targets: tuple[str, ...], **options: Any) -> None:
+    """Move AMOUNT out of account FROM into several accounts, each of which gets its share of every gift.
+
+    Where FROM has a levy, the levy's accounts get their exact parts without being named, and percentages are of what it
+    leaves.
+    """
+    from charitychain.sharing import split_parts
+
+    told = [_part(text) for text in targets]
+    with _read(options) as found:
+        parts = split_parts(found.reader(), source, amount, told, id=options["id_"])
+    fields = {name: options.pop(name) for name in ("replaces", "approved_by")}
+    enter("split", "S", options, **{"from": source}, amount=amount, to=parts, **fields)
+
+
+def _part(text: str) -> tuple[str, str | None]:
+    account, equals, part = text.rpartition("=")
+    if equals and not (account and part):
+        raise click.UsageError("A --to is ACCOUNT=PART, such as school=92.00 or school=92%, or ACCOUNT for the rest.")
+    return (account, part) if equals else (text, None)
+
+
+@contextmanager
+def _read(options: dict[str, Any]) -> Iterator[Ledger]:
+    """Look into the ledger before an entry is made; what there is to notice is said when it is recorded."""
+    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+        meter = found.progress = output.Meter("Making the index")
+        try:
+            yield found
+        finally:
+            meter.close()
 
 
 @click.command()
 @click.argument("gift")
 @click.option("--from", "source", metavar="ACCOUNT", help="Where it is taken from; else the gift's own account.")
 @click.option("--amount", help="How much; else all of the gift that is there.")
+@approved
 @recording
-def refund(gift: str, source: str | None, amount: str | None, **options: Any) -> None:
+def refund(gift: str, source: str | None, **options: Any) -> None:
     """Give back to its donor what is left of GIFT."""
-    enter("refund", "R", options, donation=gift, **{"from": source}, amount=amount)
+    fields = {name: options.pop(name) for name in ("amount", "approved_by")}
+    enter("refund", "R", options, donation=gift, **{"from": source}, **fields)
+
+
+@click.command()
+@click.argument("record_id", metavar="ID")
+@click.option("--amount", help="How much; else all that is left of it.")
+@click.option("--gift", metavar="GIFT", help="Bring back the share of this gift alone.")
+@click.option("--reason", help="Why.")
+@approved
+@recording
+def reverse(record_id: str, **options: Any) -> None:
+    """Undo what ID did, wholly or in part: an expenditure, a disbursement, a gift or a pledge.
+
+    What was spent or moved comes back, and its trace goes on. A disbursement comes back as far as it still rests where
+    it went. A gift entered wrongly counts as never received. A pledge is lowered. A split or a conversion cannot be
+    reversed; send its value back.
+    """
+    fields = {name: options.pop(name) for name in ("amount", "gift", "reason", "approved_by")}
+    enter("reversal", "U", options, reverses=record_id, **fields)
 
 
 @click.command()
 @click.argument("expenditure")
+@click.option("--to", required=True, metavar="ACCOUNT", help="The account that takes it over; its owner signs too.")
 @click.option("--amount", help="How much; else all that is left of it.")
+@click.option("--gift", metavar="GIFT", help="Take over the share of this gift alone.")
 @click.option("--reason", help="Why.")
+@click.option("--payee", help="Who was paid; else as before.")
+@click.option("--purpose", help="What for; else as before.")
+@_CATEGORY
+@_LINE
+@_INVOICE
+@approved
 @recording
-def reverse(expenditure: str, amount: str | None, reason: str | None, **options: Any) -> None:
-    """Undo EXPENDITURE, wholly or in part: the value comes back, and its trace goes on."""
-    enter("reversal", "U", options, reverses=expenditure, amount=amount, reason=reason)
+def recharge(expenditure: str, to: str, invoice: str | None, **options: Any) -> None:
+    """Let account ACCOUNT take over EXPENDITURE: reverse it, and enter it anew out of ACCOUNT, both or neither.
+
+    The gifts that paid for it are free again, and the traces on both sides say so. --id is the new expenditure's. Date,
+    reference, evidence and invoice are those of the old one unless given; the plan's line only where ACCOUNT is the old
+    one, as it is to correct a purpose or category.
+    """
+    from charitychain.sharing import recharge_entries
+
+    names = ("payee", "purpose", "category", "line", "date", "reference", "author", "approved_by")
+    given = {name: options.pop(name) for name in names} | {"invoice": _invoice_of(invoice)}
+    given["evidence"] = list(options.pop("evidence")) or None
+    asked = {name: options.pop(name) for name in ("amount", "gift", "reason")}
+    made = options.pop("id_") or new_id("X")
+    with _read(options) as found:
+        entries = recharge_entries(found.reader(), expenditure, to=to, id=made, given=given, **asked)
+        if not options["private"]:
+            options["private"] = _private_details(found, entries[1], options["vault"])
+    if given["author"] is not None:
+        entries[0]["author"] = given["author"]
+    seal(list(entries), options)
+
+
+def _private_details(found: Ledger, entry: dict[str, Any], vault_path: str | None) -> tuple[str, ...]:
+    """Return the private details of the record that an entry replaces, as the vault keeps them, to be sealed anew."""
+    id_ = entry["replaces"]
+    row = found.reader().index.find_id(id_)
+    sealed = getattr(found.reader().record(row.place), "private", None) if row is not None else None
+    if sealed is None:
+        return ()
+    kept: dict[str, str] = {}
+    try:
+        with open_vault(found, vault_path) as vault:
+            details = vault.details(id_)
+        if root_of([item.leaf for item in details]) == sealed:
+            kept = {item.detail.name: item.detail.value for item in details if item.detail is not None}
+    except NotFoundError:
+        pass
+    kept = {name: value for name, value in kept.items() if name not in entry}
+    missing = [name for name in ("payee", "purpose") if name not in entry]
+    if any(value == "-" or value[:1] == "@" for value in kept.values()) or (missing and not kept):
+        names = " and ".join(missing) or "details"
+        raise click.UsageError(
+            f"{id_}: its {names} cannot be taken from the vault of this machine; give --private NAME=VALUE, or"
+            " --payee and --purpose."
+        )
+    if not kept:
+        output.say(f"Note: {id_} has private details that are not kept here; {entry['id']} has none.")
+    return tuple(f"{name}={value}" for name, value in kept.items())

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from charitychain.cli.output import FORMATS, Meter, say
-from charitychain.errors import CharitychainError
+from charitychain.errors import CharitychainError, MalformedError
 from charitychain.heads import Heads, state_directory
 from charitychain.keyring import KeyEntry, Keyring, passphrase_source
 from charitychain.ledger import Ledger
+from charitychain.records import check_date
 
-__all__ = ["formatted", "ledger_path", "new_passphrase", "on_ledger", "opened", "with_keys"]
+__all__ = ["at_moment", "formatted", "ledger_path", "new_passphrase", "on_ledger", "opened", "with_keys"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +26,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 def on_ledger(command: F) -> F:
     """Add ``--ledger``."""
     return click.option("-l", "--ledger", metavar="LEDGER", help="The ledger file.")(command)
+
+
+def at_moment(command: F) -> F:
+    """Add ``--at`` and ``--at-height``."""
+    for option in reversed(
+        [
+            click.option(
+                "--at", "at_date", metavar="DATE",
+                help="As it was sealed up to the end of this year, month or day (UTC): YYYY, YYYY-MM or YYYY-MM-DD.",
+            ),
+            click.option("--at-height", metavar="N", type=click.IntRange(0), help="As it was up to block N."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def with_keys(command: F) -> F:
@@ -97,14 +113,29 @@ def _warn_of_another(found: Ledger) -> None:
 
 
 @contextmanager
-def opened(ledger: str | None, **options: Any) -> Iterator[Ledger]:
+def opened(
+    ledger: str | None, *, at_date: str | None = None, at_height: int | None = None, **options: Any
+) -> Iterator[Ledger]:
     """Open the ledger for a command, say what it noticed, and show progress while an index is made."""
+    if at_date is not None and at_height is not None:
+        raise click.UsageError("--at and --at-height say the same in two ways; give one of them.")
+    if at_date is not None:
+        try:
+            check_date(at_date, "--at")
+        except MalformedError as error:
+            raise click.UsageError(error.message) from None
     keys = options.get("keys")
-    with Ledger.open(ledger_path(ledger), keys=keys, passphrase=passphrases(options)) as found:
+    with ExitStack() as stack:
+        found = stack.enter_context(Ledger.open(ledger_path(ledger), keys=keys, passphrase=passphrases(options)))
         meter = Meter("Making the index")
+        stack.callback(meter.close)
+        _warn_of_another(found)
+        if at_date is not None or at_height is not None:
+            meter = Meter("Going back")
+            stack.callback(meter.close)
+            found = stack.enter_context(found.at(date=at_date, height=at_height))
         found.progress = meter
         try:
-            _warn_of_another(found)
             yield found
         finally:
             meter.close()

@@ -33,7 +33,7 @@ def describe(
     signers: Sequence[str] = (),
     by_recovery: bool = False,
 ) -> dict[str, Any]:
-    """Turn a signed record back into an entry; `author` is left out where it is the one that `build` would take.
+    """Turn a signed record back into an entry; `author` is left out where the one that `build` would take signed it.
 
     Args:
         gift_columns: What a batch of gifts carries beside its record.
@@ -60,7 +60,8 @@ def describe(
             for name in ("previous", "count", "amount", "first", "last", "width", "root"):
                 entry.pop(name, None)
             entry |= _describe_columns(state, record, gift_columns or b"")
-    if author != _default_author(state, record, account):
+    default = _default_author(state, record, account)
+    if author != default and default not in signers:
         entry["author"] = author
     if by_recovery:
         entry["by_recovery"] = True

@@ -167,12 +167,14 @@ def export_journal(ledger: Ledger) -> Iterator[dict[str, Any]]:
     reader = ledger.reader()
     for height in range(reader.head.height + 1):
         for statement in reader.checked_block(height).statements:
-            author = reader.state.party_of(statement.header.author).id
+            keys = (statement.header.author, *statement.header.signers)
+            author, *others = (reader.state.party_of(key).id for key in keys)
+            signers = (author, *others)
             gift_columns = iter(statement.columns)
             for record in statement.records():
                 column = next(gift_columns, None) if isinstance(record, records.Gifts) else None
                 if "self" in (getattr(record, "party", None), getattr(record, "id", None)):
                     continue  # every ledger's own: its first party and that party's keys
-                entry = describe(reader.state, record, author, column)
+                entry = describe(reader.state, record, author, column, signers=signers)
                 entry.pop("proof", None)  # it binds this ledger, and is made anew for another
                 yield entry

@@ -4,78 +4,39 @@
 
 Rules upheld here:
 
-- What a record moved is its sum over all compared accounts together. So transfers between them cancel, whatever kind of
-  record made them, and a record that moves nothing across the border is no entry.
-- All movements of the accounts are read and their log's root is made anew from them: none is left out, none added. Each
-  record that is shown stands in a sealed block and its author's signature is checked.
-- A record counts on the day that it states, else on the UTC day on which it was sealed. Where it states a month or a
-  year only, it counts on the day in it that is nearest to its sealing.
+- Records that are shown stand in a sealed block, and their author's signature is checked.
 - An identity always holds, whatever was or was not matched:
   closing (bank) - closing (ledger) = opening (bank) - opening (ledger) + only at the bank - only in the ledger
   + matched with records dated outside the period + breaks of the bank's own balances.
 - A difference is a finding, not a fault of the ledger.
-- Memory grows with the records of the period; a batch of micro-gifts is one entry, and its gifts are not looked at.
+- Memory grows with the records of the period.
 
-What it leaves to others: reading the bank's file (`charitychain.interop.bank`), and pairing
-(`charitychain.interop.matching`).
+What it leaves to others: reading the bank's file (`charitychain.interop.bank`), what the ledger says
+(`charitychain.interop.book`), pairing (`charitychain.interop.matching`), and what auditors signed
+(`charitychain.interop.attesting`).
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import date
 from typing import Any
 
-from charitychain import records
-from charitychain.errors import MalformedError, NotFoundError, RefusedError, VerificationError
+from charitychain.errors import MalformedError, NotFoundError, RefusedError
+from charitychain.interop.attesting import Attestation, Attested, attestations, attested, percent
 from charitychain.interop.bank import BankEntry, BankStatement, Break, format_signed
+from charitychain.interop.book import entries
 from charitychain.interop.matching import LedgerEntry, Match, match
-from charitychain.reading import Reader, day
-from charitychain.records import Place
+from charitychain.reading import Reader
 from charitychain.state.accounts import AccountState
-from charitychain.state.movements import Kind, Movement
-from charitychain.sumlog import MovementLog
 from charitychain.trace import ledger_facts
 from charitychain.units import Unit
 
-__all__ = ["Attested", "LedgerEntry", "Match", "Reconciliation", "account_unit", "attested", "reconcile"]
+__all__ = ["LedgerEntry", "Match", "Reconciliation", "account_unit", "reconcile"]
 
 DAYS = 5
 """How many days an entry and a record of the same amount may be apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attested:
-    """How much of what the ledger holds somebody outside vouches for, in minor units.
-
-    >>> attested(1000, 960).share
-    400
-    """
-
-    held: int
-    covered: int
-
-    @property
-    def unattested(self) -> int:
-        return self.held - self.covered
-
-    @property
-    def share(self) -> int:
-        """Return the unattested share in hundredths of a percent, rounded up: 0 means none at all."""
-        return -(-self.unattested * 10_000 // self.held) if self.held else 0
-
-
-def attested(held: int, found: int | None) -> Attested:
-    """Compare what the ledger holds with what was really found; nothing found covers nothing.
-
-    What is found beyond what the ledger holds covers no more than that. A ledger that is below 0 at a day (by dates
-    as they are stated) holds nothing there.
-    """
-    held = max(held, 0)
-    return Attested(held, min(held, max(found or 0, 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +45,7 @@ class Reconciliation:
 
     Amounts are signed minor units of `unit`. Balances of the ledger are those before `start` and at the end of `end`;
     those of the bank are nothing where its statement states none. `dated_elsewhere` are matched records outside the
-    period.
+    period. `attestations` are those in the ledger that stand, the latest first.
     """
 
     accounts: tuple[str, ...]
@@ -102,6 +63,7 @@ class Reconciliation:
     cancelled: tuple[tuple[LedgerEntry, ...], ...]
     breaks: tuple[Break, ...]
     ledger: dict[str, Any]
+    attestations: tuple[Attestation, ...] = ()
 
     @property
     def difference(self) -> int | None:
@@ -132,6 +94,11 @@ class Reconciliation:
         return attested(self.closing_ledger, self.closing_bank)
 
     @property
+    def vouched(self) -> Attested:
+        """Return how much of it the attestations in the ledger cover."""
+        return attested(self.closing_ledger, sum(said.covered for said in self.attestations))
+
+    @property
     def agrees(self) -> bool:
         """Say whether everything matched, the statement fits itself, and both close with the same balance."""
         return not (self.only_bank or self.only_ledger or self.breaks or self.difference)
@@ -154,8 +121,22 @@ class Reconciliation:
                 "text": entry.text,
             }  # fmt: skip
 
+        def share(covered: Attested) -> dict[str, Any]:
+            return {
+                "held": money(covered.held), "covered": money(covered.covered),
+                "unattested": money(covered.unattested), "unattested_percent": percent(covered.share),
+            }  # fmt: skip
+
+        def vouched(said: Attestation) -> dict[str, Any]:
+            return {
+                "id": said.id, "by": said.by, "at": said.at, "accounts": list(said.accounts),
+                "institution": said.institution, "amount": money(said.amount), "book": money(said.book),
+                "bank": money(said.bank), "covered": money(said.covered),
+                "difference": money(said.amount - said.book),
+                "bank_difference": None if said.bank is None else money(said.amount - said.bank),
+            }  # fmt: skip
+
         parts = self.explained
-        covered = self.attested
         return {
             "accounts": list(self.accounts), "unit": self.unit.code, "bank_account": self.bank_account,
             "from": self.start, "to": self.end, "agrees": self.agrees,
@@ -163,10 +144,8 @@ class Reconciliation:
             "book": {"opening": money(self.opening_ledger), "closing": money(self.closing_ledger)},
             "difference": money(self.difference),
             "explained": None if parts is None else {name: money(amount) for name, amount in parts.items()},
-            "attested": {
-                "held": money(covered.held), "covered": money(covered.covered),
-                "unattested": money(covered.unattested), "unattested_percent": percent(covered.share),
-            },
+            "attested": share(self.attested), "vouched": share(self.vouched),
+            "attestations": list(map(vouched, self.attestations)),
             "matched": [
                 {"by": m.by, "bank": list(map(booked, m.bank)), "records": list(map(recorded, m.ledger))}
                 for m in self.matches
@@ -179,15 +158,6 @@ class Reconciliation:
             ],
             "ledger": self.ledger,
         }  # fmt: skip
-
-
-def percent(hundredths: int) -> str:
-    """Return hundredths of a percent as text.
-
-    >>> percent(405)
-    '4.05'
-    """
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 def account_unit(reader: Reader, accounts: Sequence[str]) -> Unit:
@@ -254,6 +224,7 @@ def reconcile(
         )
     states = _states(reader, accounts)
     opening, inside, outside = _book(reader, states, start, end, days)
+    closing = opening + sum(entry.amount for entry in inside)
     booked = [entry for entry in statement.entries if start <= entry.date <= end]
     found = match(booked, inside, outside, days=days)
     first, last = statement.opening, statement.closing
@@ -261,6 +232,12 @@ def reconcile(
         first += sum(entry.amount for entry in statement.entries if entry.date < start)
     if last is not None:
         last -= sum(entry.amount for entry in statement.entries if entry.date > end)
+
+    def bank(at: str) -> int | None:
+        if last is None or at < _moved(start, -1):
+            return None
+        return last - sum(entry.amount for entry in booked if entry.date > at)
+
     return Reconciliation(
         accounts=tuple(account.id for account in states),
         unit=unit,
@@ -270,13 +247,14 @@ def reconcile(
         opening_bank=first,
         closing_bank=last,
         opening_ledger=opening,
-        closing_ledger=opening + sum(entry.amount for entry in inside),
+        closing_ledger=closing,
         matches=found.matches,
         only_bank=found.only_bank,
         only_ledger=found.only_ledger,
         cancelled=found.cancelled,
         breaks=statement.breaks,
         ledger=ledger_facts(reader),
+        attestations=attestations(reader, states, end, bank),
     )
 
 
@@ -292,7 +270,7 @@ def _book(
     inside: list[LedgerEntry] = []
     outside: list[LedgerEntry] = []
     signed: tuple[int, int] | None = None
-    for entry in _entries(reader, accounts):
+    for entry in entries(reader, accounts):
         if entry.date < start:
             before += entry.amount
         if earliest <= entry.date <= latest:
@@ -306,91 +284,3 @@ def _book(
 def _moved(text: str, days: int) -> str:
     ordinal = date.fromisoformat(text).toordinal() + days
     return date.fromordinal(min(max(ordinal, 1), date.max.toordinal())).isoformat()
-
-
-def _entries(reader: Reader, accounts: Sequence[AccountState]) -> Iterator[LedgerEntry]:
-    """Yield in ledger order what each record moved across the border of these accounts."""
-    merged = heapq.merge(*(_movements(reader, account) for account in accounts), key=lambda m: m.place)
-    for place, group in groupby(merged, key=lambda m: m.place):
-        movements = list(group)
-        if movements[0].kind == Kind.DONATED and movements[0].gifts is not None:
-            yield from _gifts(reader, movements[0], movements[0].gifts[0])
-            continue
-        amount = sum(m.amount if m.is_inflow else -m.amount for m in movements)
-        if amount:
-            yield _entry(reader, place, reader.record(place), amount)
-
-
-def _movements(reader: Reader, account: AccountState) -> Iterator[Movement]:
-    """Yield all movements of an account; at their end, check that they are those that were sealed."""
-    log = MovementLog()
-    for index in range(account.log.size):
-        movement = reader.index.movement(account.number, index)
-        log.append(movement.leaf())
-        yield movement
-    if log.root() != account.log.root():
-        raise _unfit(account)
-
-
-def _gifts(reader: Reader, inflow: Movement, count: int) -> Iterator[LedgerEntry]:
-    """Yield one entry for each donation of a run, or one for a whole batch."""
-    account = reader.state.account(inflow.account)
-    place, left = inflow.place, inflow.amount
-    record = reader.record(place)
-    if isinstance(record, records.Gifts):
-        if record.amount != inflow.amount:
-            raise _unfit(account)
-        yield _entry(reader, place, record, inflow.amount)
-        return
-    for number in range(place.record, place.record + count):
-        at = place._replace(record=number)
-        record = reader.record(at)
-        if not isinstance(record, records.Donation):
-            raise _unfit(account)
-        left -= record.amount
-        yield _entry(reader, at, record, record.amount)
-    if left:
-        raise _unfit(account)
-
-
-def _entry(reader: Reader, place: Place, record: records.Record, amount: int) -> LedgerEntry:
-    reference = getattr(record, "reference", None)
-    if isinstance(record, records.Gifts):
-        id_, own = f"{record.series}/{record.first}..{record.last}", record.series
-    else:
-        id_ = own = records.record_id(record) or ""
-    return LedgerEntry(
-        id=id_,
-        record=record.NAME,
-        date=_counts_on(getattr(record, "date", None), day(reader.time(place))),
-        amount=amount,
-        references=tuple(dict.fromkeys(name for name in (reference, own) if name)),
-        text=getattr(record, "payee", None) or getattr(record, "reason", None) or "",
-        place=place,
-        reverses=getattr(record, "reverses", None),
-    )
-
-
-def _counts_on(stated: str | None, sealed: str) -> str:
-    """Return the day that a record counts on: in the day, month or year stated, the one nearest to its sealing.
-
-    >>> _counts_on("2026-02", "2026-03-09"), _counts_on("2026", "2026-03-09"), _counts_on(None, "2026-03-09")
-    ('2026-02-28', '2026-03-09', '2026-03-09')
-    """
-    if stated is None:
-        return sealed
-    year, month = int(stated[:4]), int(stated[5:7] or 0)
-    if len(stated) == 10 or year < 1:
-        return stated if year else sealed
-    first = date(year, month or 1, 1)
-    last = date(year, 12, 31) if not month else (first.replace(day=28) + timedelta(4)).replace(day=1) - timedelta(1)
-    return min(max(sealed, first.isoformat()), last.isoformat())
-
-
-def _unfit(account: AccountState) -> VerificationError:
-    return VerificationError(
-        "CC-INDEX",
-        f"the movements of account {account.id!r} in the index are not those that were sealed; remove the index and it"
-        " is made anew",
-        account=account.id,
-    )

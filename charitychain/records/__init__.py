@@ -35,7 +35,7 @@ from charitychain.records.kinds import (
     UnitRecord,
     record_id,
 )
-from charitychain.records.wire import check_record, decode_record, encode_record, is_of_version_1
+from charitychain.records.wire import check_date, check_record, decode_record, encode_record, is_of_version_1
 
 __all__ = [
     "CATEGORIES",
@@ -65,6 +65,7 @@ __all__ = [
     "Split",
     "Suspension",
     "UnitRecord",
+    "check_date",
     "check_record",
     "decode_record",
     "encode_record",

@@ -39,7 +39,7 @@ from charitychain.records.kinds import (
     UnitRecord,
 )
 
-__all__ = ["check_record", "decode_record", "encode_record", "is_of_version_1"]
+__all__ = ["check_date", "check_record", "decode_record", "encode_record", "is_of_version_1"]
 
 _Check: TypeAlias = Callable[[Any, str], None]
 _DATE = re.compile(r"[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?")
@@ -72,7 +72,12 @@ def _text(value: Any, what: str) -> None:
     codec.check_text(value, what=what)
 
 
-def _date(value: Any, what: str) -> None:
+def check_date(value: Any, what: str = "date") -> None:
+    """Check a stated date: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``.
+
+    Raises:
+        MalformedError: it is none.
+    """
     good = type(value) is str and _DATE.fullmatch(value) is not None
     if good and len(value) == 10:
         year, month, day = int(value[:4]), int(value[5:7]), int(value[8:])
@@ -145,7 +150,7 @@ def _tags(value: Any, what: str) -> None:
 def _full_day(value: Any, what: str) -> None:
     if type(value) is not str or len(value) != 10:
         raise _bad(what, "a day as YYYY-MM-DD", value)
-    _date(value, what)
+    check_date(value, what)
 
 
 def _array(value: Any, what: str, size: int | None = None, *, most: int = 256) -> tuple[Any, ...]:
@@ -297,8 +302,8 @@ _CHECKS: dict[str, _Check | _Optional] = {
     "on_behalf_of": _Optional(_text), "note": _Optional(_text),
     "institution": _Optional(_text), "at": _full_day, "until": _full_day, "accounts": _accounts, "totals": _totals,
     "parts": _parts, "lines": _lines, "line": _Optional(_plan_line), "invoice": _Optional(_invoice),
-    "pledge": _Optional(_id), "pledger": _Optional(_text), "due": _Optional(_date),
-    "date": _Optional(_date), "reference": _Optional(_text), "evidence": _evidence, "private": _Optional(_HASH),
+    "pledge": _Optional(_id), "pledger": _Optional(_text), "due": _Optional(check_date),
+    "date": _Optional(check_date), "reference": _Optional(_text), "evidence": _evidence, "private": _Optional(_HASH),
 }  # fmt: skip
 # The same name, another range: what one kind may leave out and others may not.
 _OVERRIDES: dict[tuple[str, str], _Check | _Optional] = {

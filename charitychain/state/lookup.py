@@ -31,6 +31,9 @@ class Link(IntEnum):
     CLOSED = 6
     LATE = 7
     CHANGED = 8
+    FULFILLED = 9
+    BOUGHT = 10
+    ATTESTED = 11
 
 
 class IdAt(NamedTuple):
@@ -106,6 +109,9 @@ class Lookup(Protocol):
     def put_link(self, about: str, kind: int, place: Place) -> None: ...
     def links(self, about: str, kind: int) -> list[Place]:
         """Return where the records stand that say this kind of thing about an id, in ledger order."""
+
+    def linked(self, kind: int) -> Iterator[tuple[str, Place]]:
+        """Yield everything that is said of this kind, by what it is about, then in ledger order."""
 
     def save(self, kind: str, number: int, data: bytes) -> None: ...
     def saved(self, kind: str) -> Iterator[bytes]: ...

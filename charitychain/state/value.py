@@ -54,6 +54,7 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
         row = state.lookup.find_id(record.pledge)
         if row is None or row.kind != records.Pledge.KIND or row.account != account.number:
             raise RefusedError("CC-UNKNOWN-ID", f"{record.pledge!r} is no pledge to account {account.id!r}")
+        state.lookup.put_link(record.pledge, Link.FULFILLED, state.place)
     run = state.run
     if run is None:
         run = state.run = Donations(account, state.place)
@@ -363,10 +364,11 @@ def _check_line(state: Acting, line: str | None) -> None:
 
 
 def note(state: Acting, record: Any, *accounts: AccountState) -> None:
-    """Note what a record replaces, and whether it comes after its period was closed."""
-    replaced = getattr(record, "replaces", None)
-    if replaced is not None:
-        state.lookup.put_link(replaced, Link.REPLACED, state.place)
+    """Note what a record refers to, and whether it comes after its period was closed."""
+    for name, kind in (("replaces", Link.REPLACED), ("line", Link.BOUGHT)):
+        about = getattr(record, name, None)
+        if about is not None:
+            state.lookup.put_link(about, kind, state.place)
     if record.date is None:
         return
     closed = max((account.closed_until for account in accounts if account.closed_until is not None), default=None)

@@ -125,6 +125,8 @@ def _attestation(state: Acting, record: records.Attestation, data: bytes) -> Non
         if account.unit != accounts[0].unit:
             raise RefusedError("CC-UNIT", f"{account.id!r} and {accounts[0].id!r} are in different units")
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, accounts[0].number, None, 0, record.amount))
+    for account in accounts:
+        state.lookup.put_link(account.id, Link.ATTESTED, state.place)
 
 
 def period_totals(state: Acting, numbers: list[int]) -> tuple[tuple[int, int, int, int, int], ...]:

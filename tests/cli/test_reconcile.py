@@ -97,3 +97,37 @@ def test_options_for_a_table_from_elsewhere(cli: Cli) -> None:
     assert "Bücher" in cli.ok("reconcile", name, *told, *more)
     assert "Bücher" in cli.ok("reconcile", "-", *told, *more, input=text.encode("windows-1252"))
     assert "states no balance" in cli.run("reconcile", name, *told, "--encoding", "windows-1252").stderr
+
+
+def test_attestations_are_told_and_change_no_exit_code(cli: Cli) -> None:
+    """What an auditor signed stands beside bank and ledger; its words are made safe as all others."""
+    settle(cli)
+    cli.ok("party", "add", "auditor", "--role", "auditor")
+    said = {
+        "record": "attestation", "id": "T-1", "accounts": ["edu", "school"], "amount": "12.00", "at": "2026-01-31",
+        "institution": "Village Bank", "author": "auditor",
+    }  # fmt: skip
+    cli.ok("import", cli.journal([said]))
+    told = ("--account", "edu", "--account", "school", "--from", "2026-01-01", "--to", "2026-01-31")
+    out = cli.ok("reconcile", write(cli, GOOD), *told)
+    assert (
+        "auditor attests 12.00 at Village Bank on 2026-01-31 (T-1): the ledger has 12.50 then, -0.50 apart;"
+        " the bank has 12.50 then, -0.50 apart.\n"
+    ) in out
+    assert "attestations in the ledger cover 12.00; 0.50 (4.00 %) is unattested." in out
+    found = json.loads(cli.ok("reconcile", "bank.csv", *told, "--json"))
+    assert found["vouched"]["unattested"] == "0.50" and found["attestations"][0]["by"] == "auditor"
+
+
+def test_verify_lists_its_audit(cli: Cli) -> None:
+    """Findings stand in a part of their own on stdout and in JSON, and the exit code stays 0."""
+    settle(cli)
+    use = {"record": "expenditure", "from": "edu", "amount": "2.00", "payee": "P", "purpose": "q"}
+    cli.ok("import", cli.journal([use | {"id": "X-1", "invoice": {"key": "I-1", "total": "1.99"}}]))
+    done = cli.run("verify", "v.ledger")
+    assert done.returncode == 0 and "AUDIT-" not in done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[lines.index("Audit:") + 1] == (
+        "  AUDIT-INVOICE  Invoice I-1 over 1.99 CNY is behind expenditures of 2.00 CNY: X-1."
+    )
+    assert cli.json("verify", "v.ledger")["findings"][0]["code"] == "AUDIT-INVOICE"

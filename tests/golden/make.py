@@ -221,7 +221,7 @@ def answers(path: Path) -> dict[str, Any]:
     """Return what the ledger at `path` answers: the report, the trace of each gift, the sources of each outflow."""
     with Ledger.open(path) as ledger:
         report = ledger.verify().to_dict()
-        del report["notices"]  # plain words, which may improve
+        del report["notices"], report["findings"]  # plain words, which may improve
         index = ledger.reader().index
         listed = [row[0] for row in index.rows("SELECT id FROM ids WHERE kind = 16 ORDER BY id")]
         gifts = [*listed, *(f"trees/{3 * n + 1}" for n in range(_TREES)), *(f"rain/{n}" for n in range(_RAIN))]

@@ -74,7 +74,8 @@ def check(ledger: Ledger) -> str:
     """Verify, and say what is wrong."""
     report: Report = ledger.verify(progress=lambda done, total: None)
     if report.holds:
-        return f"holds up to block {report.height}"
+        asked = "; ".join(f"{finding.code}: {finding.message}" for finding in report.findings)
+        return f"holds up to block {report.height}; {asked}"
     faults: list[Fault] = report.faults
     return "; ".join(f"{fault.code} at {fault.where()}" for fault in faults)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+import re
 
 import pytest
 
@@ -12,6 +14,7 @@ from charitychain.errors import CharitychainError, MalformedError, VerificationE
 from charitychain.private import (
     Detail,
     Disclosure,
+    Sibling,
     check_disclosure,
     commit,
     disclose,
@@ -61,6 +64,33 @@ def test_a_disclosure_holds_and_tells_nothing_of_the_others(index: int) -> None:
         assert other.salt.hex() not in text
 
 
+@pytest.mark.parametrize("count", range(1, 18))
+def test_every_detail_of_any_number_can_be_shown(count: int) -> None:
+    """Among 1 to 17 details each one holds where it stands, with no more hashes than the tree is high."""
+    details = [Detail(f"n{number:02}", str(number), bytes([number]) * 16) for number in range(count)]
+    root, leaves = commit(details)
+    for index, detail in enumerate(details):
+        disclosure = disclose(IDENTITY, "X-1", detail, leaves, index)
+        check_disclosure(parse_disclosure(format_disclosure(disclosure)), identity=IDENTITY, root=root)
+        assert len(disclosure.path) <= (count - 1).bit_length()
+
+
+def test_a_disclosure_says_nothing_that_the_root_does_not_prove() -> None:
+    """It names no number of details and no place among them: a root commits to neither."""
+    assert set(json.loads(format_disclosure(shown(2)))) == {
+        "form", "identity", "id", "name", "value", "salt", "path", "root",
+    }  # fmt: skip
+    two = commit(DETAILS[:2])[0]
+    assert shown(2).path == (Sibling("left", two),), "the last of three has one hash beside it, as one of two has"
+
+
+def test_a_node_passes_for_no_detail() -> None:
+    """A path from a node inside the tree is refused: leaves have a prefix of their own."""
+    for path in (shown(0).path[1:], ()):
+        with pytest.raises(VerificationError):
+            check_disclosure(dataclasses.replace(shown(0), path=path), identity=IDENTITY, root=ROOT)
+
+
 @pytest.mark.parametrize("index", range(3))
 def test_every_flipped_bit_is_refused_or_changes_nothing(index: int) -> None:
     """A disclosure with a flipped bit is refused, unless it still says exactly the same."""
@@ -89,11 +119,12 @@ def test_every_flipped_bit_is_refused_or_changes_nothing(index: int) -> None:
     [
         {"identity": bytes(32)},
         {"root": bytes(32)},
-        {"index": 0},
-        {"count": 2},
-        {"count": 5},
         {"path": ()},
-        {"path": (bytes(32), bytes(32))},
+        {"path": shown(1).path[:1]},
+        {"path": shown(1).path[::-1]},
+        {"path": (Sibling("right", shown(1).path[0].hash), *shown(1).path[1:])},
+        {"path": (*shown(1).path, Sibling("left", bytes(32)))},
+        {"path": (Sibling("left", bytes(32)), Sibling("right", bytes(32)))},
         {"detail": Detail("case", "18", b"c" * 16)},
         {"detail": Detail("Case", "17", b"c" * 16)},
         {"detail": Detail("case", "17", b"d" * 16)},
@@ -144,11 +175,15 @@ def test_values_and_salts_show_in_no_repr() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "null", "[]", "{}", "[" * 100_000, '{"form":"private detail v1"}', "\ud800", b"\xff",
-        format_disclosure(shown(0)).replace("detail v1", "detail v2"),
-        format_disclosure(shown(0)).replace('"index": 0', '"index": false'),
-        format_disclosure(shown(0)).replace('"index": 0', '"index": 0, "index": 0'),
-        format_disclosure(shown(0)).replace('"index": 0', '"index": 0, "more": 0'),
+        "", "null", "[]", "{}", "[" * 100_000, '{"form":"private detail v2"}', "\ud800", b"\xff",
+        format_disclosure(shown(0)).replace("detail v2", "detail v1"),
+        format_disclosure(shown(0)).replace('"id": "X-1"', '"id": "X-1", "id": "X-1"'),
+        format_disclosure(shown(0)).replace('"id": "X-1"', '"id": "X-1", "count": 3'),
+        format_disclosure(shown(0)).replace('"right"', '"middle"'),
+        format_disclosure(shown(0)).replace('"right"', '"left": "", "right"'),
+        format_disclosure(dataclasses.replace(shown(0), path=(Sibling("left", bytes(32)),) * 11)),
+        re.sub(r"\{\s*(\"right\"): (\S+)\s*\}", r"\2", format_disclosure(shown(0))),
+        re.sub(r"(\"right\"): (\S+)", r"\1: 5", format_disclosure(shown(0))),
         format_disclosure(shown(0)).replace("Jalan", "\\u001b["),
         " " * 70_000,
     ],

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charitychain.errors import MalformedError, NotFoundError, RefusedError
+from charitychain.interop.attesting import Attested, attested
 from charitychain.interop.bank import BankEntry, BankStatement, Break
 from charitychain.interop.matching import LedgerEntry, match
-from charitychain.interop.reconcile import Attested, Reconciliation, attested, reconcile
+from charitychain.interop.reconcile import Reconciliation, reconcile
 from charitychain.ledger import Ledger
 from charitychain.records import Place
 
@@ -345,3 +346,80 @@ def test_corrections_count_by_what_crosses_the_border(tmp_path: Path) -> None:
         [("B-1", -700), ("U-1", 700)],
     ]
     assert found.closing_ledger == 8000
+
+
+# ------------------------------------------------------------------------------------------- what auditors signed
+
+
+@pytest.fixture
+def attesting(tmp_path: Path) -> Iterator[Ledger]:
+    """Give 50.00 EUR in `fund` and 30.00 EUR in `school` since 2 January, 5.00 more in `fund` since the 20th."""
+    with Ledger.create(tmp_path / "a.ledger", origin="a.example", keys=tmp_path / "keys") as made:
+        with made.writer() as writer:
+            writer.party("auditor", roles=["auditor"])
+        with made.writer() as writer:
+            writer.account("fund", unit="EUR")
+            writer.account("school", unit="EUR")
+            writer.donation("D-1", account="fund", amount="80.00", date="2026-01-02")
+            writer.disbursement("B-1", source="fund", to="school", amount="30.00", date="2026-01-02")
+            writer.donation("D-2", account="fund", amount="5.00", date="2026-01-20")
+        yield made
+
+
+def attest(ledger: Ledger, id_: str, accounts: list[str], amount: str, at: str, **more: str) -> None:
+    entry = {"record": "attestation", "id": id_, "accounts": accounts, "amount": amount, "at": at, "author": "auditor"}
+    with ledger.writer() as writer:
+        writer.add(entry | more)
+
+
+def test_an_attestation_stands_beside_ledger_and_bank(attesting: Ledger) -> None:
+    """It is compared with both on its own day, and vouches for no more than it says."""
+    statement = said(("2026-01-02", 8000, "D-1"), ("2026-01-20", 500, "D-2"), opening=0, closing=8500)
+    plain = reconcile(attesting.reader(), ["fund", "school"], statement)
+    assert plain.attestations == () and plain.vouched == Attested(8500, 0)
+    attest(attesting, "T-1", ["fund", "school"], "79.00", "2026-01-15", institution="Village Bank")
+    attest(attesting, "T-2", ["school", "fund"], "1.00", "2026-02-01")  # after the period
+    found = reconcile(attesting.reader(), ["fund", "school"], statement)
+    assert found.agrees  # it is no part of that
+    assert found.vouched == Attested(8500, 7900) and found.attested == Attested(8500, 8500)
+    assert found.to_dict()["attestations"] == [{
+        "id": "T-1", "by": "auditor", "at": "2026-01-15", "accounts": ["fund", "school"],
+        "institution": "Village Bank", "amount": "79.00", "book": "80.00", "bank": "80.00", "covered": "79.00",
+        "difference": "-1.00", "bank_difference": "-1.00",
+    }]  # fmt: skip
+    assert found.to_dict()["vouched"] == {
+        "held": "85.00", "covered": "79.00", "unattested": "6.00", "unattested_percent": "7.06",
+    }  # fmt: skip
+
+
+def test_which_attestations_stand(attesting: Ledger) -> None:
+    """The latest day counts, of one day the later record; one that names other accounts too cannot be compared."""
+    attest(attesting, "T-1", ["fund", "school"], "85.00", "2026-01-31")
+    attest(attesting, "T-0", ["fund", "school"], "1.00", "2026-01-30")  # entered later, of an earlier day
+    statement = said(opening=0, closing=8500)
+
+    def standing(*accounts: str) -> list[tuple[str, int, int, int | None]]:
+        found = reconcile(attesting.reader(), accounts, statement)
+        return [(a.id, a.book, a.covered, a.bank) for a in found.attestations]
+
+    assert standing("fund", "school") == [("T-1", 8500, 8500, 8500)]
+    assert standing("fund") == []
+    attest(attesting, "T-2", ["fund"], "54.00", "2026-01-31")
+    assert standing("fund", "school") == [("T-2", 5500, 5400, None)]
+    attest(attesting, "T-3", ["school"], "999.00", "2026-01-10")
+    assert standing("fund", "school") == [("T-2", 5500, 5400, None)]  # T-1 is still the last word on school
+    attest(attesting, "T-4", ["school"], "999.00", "2026-01-31")
+    assert standing("fund", "school") == [("T-4", 3000, 3000, None), ("T-2", 5500, 5400, None)]
+
+
+def test_a_bank_is_compared_only_on_days_that_its_statement_covers(attesting: Ledger) -> None:
+    """The day before the period is its opening balance; of earlier days, or without a balance, nothing is said."""
+    attest(attesting, "T-1", ["fund", "school"], "80.00", "2026-01-09")
+
+    def bank(start: str, closing: int | None = 8500) -> int | None:
+        statement = said(("2026-01-20", 500, "D-2"), closing=closing)
+        return reconcile(attesting.reader(), ["fund", "school"], statement, start=start).attestations[0].bank
+
+    assert (bank("2026-01-10"), bank("2026-01-11"), bank("2026-01-01"), bank("2026-01-01", None)) == (
+        8000, None, 8000, None,
+    )  # fmt: skip

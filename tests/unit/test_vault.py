@@ -126,6 +126,55 @@ def test_what_is_no_claim(text: str | bytes) -> None:
     assert caught.value.code == "CC-CLAIM"
 
 
+def test_many_names_are_noted_together_or_not_at_all(vault: Vault) -> None:
+    """Names under one label get the pseudonyms that they would get one by one; an error leaves the vault as it was."""
+    vault.add_donor(NAME)
+    with vault.noting("S") as pseudonym_of:
+        found = {name: pseudonym_of(name) for name in (NAME, "Ali", NAME)}
+    assert found == {name: vault.pseudonym(name, "S", note=False) for name in (NAME, "Ali")}
+    assert vault.donors() == (("Ali", 1), (NAME, 1)) and vault.donor_count() == 2
+    before = vault.path.read_bytes()
+    for bad in ("", " Ali", "Ali ", "A\u0000", "x" * 4097):
+        with pytest.raises(CharitychainError), vault.noting("S") as pseudonym_of:
+            pseudonym_of("Budi")
+            pseudonym_of(bad)
+    with pytest.raises(MalformedError), vault.noting("no id"):
+        pass
+    assert vault.path.read_bytes() == before
+
+
+def test_what_was_noted_for_nothing_is_taken_back(vault: Vault, tmp_path: Path) -> None:
+    """A label goes, and a donor who came with it, unless something else was noted meanwhile; no bytes stay."""
+    vault.add_donor("Ali")
+    vault.pseudonym("Ali", "UNSEALED")
+    vault.withdraw("Ali", "UNSEALED", donor=False)
+    assert vault.donors() == (("Ali", 0),)
+    for label in ("UNSEALED", "D-1"):
+        vault.pseudonym("Ali", label)
+    vault.withdraw("Ali", "UNSEALED", donor=True)
+    assert vault.donors() == (("Ali", 1),)
+    vault.add_donor(NAME)
+    vault.pseudonym(NAME, "UNSEALED")
+    vault.withdraw(NAME, "UNSEALED", donor=True)
+    assert vault.donors() == (("Ali", 1),)
+    assert not [part for part in (NAME.encode(), b"UNSEALED") if part in everything(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Siti Rahayu", None), ("siti rahayu binti hassan", NAME), ("Siti Rahayu binti Hasan", NAME),
+        ("Sitti Rahayu binti Hassan", NAME), ("Ziti Rahayu binti Hassan", NAME), ("Ayu", None), ("", None),
+        ("José", "Jose"), ("x" * 4096, None),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_nearly_another_one(vault: Vault, name: str, near: str | None) -> None:
+    """A slip of the pen, or of the shift key, is noticed; another name is not taken for one."""
+    for known in (NAME, "Jose", "Ali"):
+        vault.add_donor(known)
+    assert vault.find_near(name) == near
+
+
 # ---------------------------------------------------------------------------------------------------- details
 
 
@@ -215,6 +264,77 @@ def test_a_vault_open_to_others_is_refused(vault: Vault, mode: int) -> None:
     with pytest.raises(KeyAccessError) as caught:
         Vault.open(vault.path, ORIGIN, IDENTITY)
     assert (caught.value.code, caught.value.facts["found"]) == ("CC-VAULT", f"{mode:04o}")
+
+
+def test_a_vault_of_somebody_else_is_refused(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns a file can read it, whatever its mode."""
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(KeyAccessError) as caught:
+        Vault.open(vault.path, ORIGIN, IDENTITY)
+    assert (caught.value.code, caught.value.facts["found"]) == ("CC-VAULT", os.getuid())
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
+def test_what_others_put_beside_the_vault_is_refused(vault: Vault, tmp_path: Path, ending: str) -> None:
+    """SQLite would take changes out of a journal beside the vault, so it is judged as the vault is; a link is none."""
+    vault.close()
+    beside = vault.path.with_name(vault.path.name + ending)
+    beside.write_bytes(b"")
+    beside.chmod(0o644)
+    with pytest.raises(KeyAccessError) as caught:
+        Vault.open(vault.path, ORIGIN, IDENTITY)
+    assert caught.value.facts["path"] == str(beside)
+    beside.unlink()
+    (target := tmp_path / "elsewhere").write_bytes(b"kept")
+    target.chmod(0o600)
+    beside.symlink_to(target)
+    with pytest.raises(UnreadableError):
+        Vault.open(vault.path, ORIGIN, IDENTITY)
+    assert target.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_a_vault_that_was_used_with_a_log_beside_it(vault: Vault, umask: int) -> None:
+    """What another program left in a write-ahead log (mode 0600 too) is taken in, and the log is gone."""
+    vault.add_donor("Ali")
+    vault.close()
+    before = os.umask(umask)
+    other = sqlite3.connect(vault.path)
+    try:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("UPDATE donors SET name = 'Budi'")
+        other.commit()
+        copies = {path.name: path.read_bytes() for path in vault.path.parent.iterdir()}
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in vault.path.parent.iterdir()}
+    finally:
+        other.close()
+        os.umask(before)
+    assert modes == {"v.vault": 0o600, "v.vault-wal": 0o600, "v.vault-shm": 0o600}
+    for name, data in copies.items():  # as they stood when that program was killed
+        path = vault.path.with_name(name)
+        path.write_bytes(data)
+        path.chmod(0o600)
+    with Vault.open(vault.path, ORIGIN, IDENTITY) as again:
+        assert again.donors() == (("Budi", 0),)
+    assert [path.name for path in vault.path.parent.iterdir()] == ["v.vault"]
+
+
+def test_links_to_a_vault(vault: Vault, tmp_path: Path) -> None:
+    """A link to a vault is followed and judged by what it leads to; one that leads nowhere makes nothing there."""
+    link, nowhere = tmp_path / "link", tmp_path / "nowhere"
+    link.symlink_to(vault.path)
+    with Vault.open(link, ORIGIN, IDENTITY) as same:
+        same.add_donor("Ali")
+    assert vault.donors() == (("Ali", 0),)
+    vault.path.chmod(0o644)
+    with pytest.raises(KeyAccessError):
+        Vault.open(link, ORIGIN, IDENTITY)
+    nowhere.symlink_to(tmp_path / "gone")
+    for create in (True, False):
+        with pytest.raises(RefusedError) as caught:
+            Vault.open(nowhere, ORIGIN, IDENTITY, create=create)
+        assert caught.value.code == "CC-VAULT"
+    assert not (tmp_path / "gone").exists()
 
 
 def test_another_ledgers_vault_is_refused(vault: Vault) -> None:
