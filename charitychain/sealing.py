@@ -14,7 +14,7 @@ Rules upheld here:
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +31,15 @@ from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.store.protocol import Store
 
-__all__ = ["Sealer", "first_block", "party_record", "write_block"]
+__all__ = ["Part", "Sealer", "first_block", "party_record", "write_block"]
 
 _RECORDS_IN_STATEMENT = 1000
 _EXPIRY = 1000
 """A statement made here may be sealed up to this many blocks later."""
 
 KeyOf = Callable[[bytes], PrivateKey]
+Part = tuple[records.Record, bytes | None, Sequence[PartyState]]
+"""A record of a statement, its gift columns, and everybody whose signature it needs beside the author's."""
 
 
 class Sealer:
@@ -131,54 +133,83 @@ class Sealer:
             if any(place[:2] == self.state.place[:2] for place in places):
                 self._close_statement()
 
-    def record_together(
-        self,
-        items: Sequence[tuple[records.Record, bytes | None]],
-        author: PartyState,
-        cosigners: Sequence[PartyState] = (),
-    ) -> None:
-        """Add records, with their gift columns, as one statement: all of them or none.
+    def record_together(self, parts: Iterable[Part], author: PartyState, cosigners: Sequence[PartyState] = ()) -> None:
+        """Add records as one statement: all of them or none.
+
+        Args:
+            parts: Taken one by one, each when those before it count, so that a record may be made out of what they did.
 
         Raises:
             RefusedError, MalformedError: a rule is broken. Where that is not at the first record, nothing since the
                 last commit can be recorded any more, and every later call says so.
             KeyAccessError: a key is not at hand.
         """
-        self._check_whole()
-        signers = self.signers(author, cosigners)
-        self._close_statement()
-        self._open_statement(signers)
-        self._apply_all(items)
-        self._records = [record for record, _ in items]
-        self._columns = [columns for _, columns in items if columns is not None]
-        self.pending += len(items)
+        self._records, self._columns, self._signers = self._apply_parts(parts, author, cosigners)
+        self.pending += len(self._records)
         self._close_statement()
 
     def prepare(
         self,
-        items: Sequence[tuple[records.Record, bytes | None]],
+        parts: Iterable[Part],
         author: PartyState,
         cosigners: Sequence[PartyState] = (),
         *,
         by_recovery: bool = False,
     ) -> statements.SignedStatement:
-        """Return records as one unsigned statement, checked against the rules.
+        """Return records, as `record_together` takes them, as one unsigned statement, checked against the rules.
 
         Raises:
             ValueError: this is no dry run: what nobody has signed must never be sealed.
         """
         if not self._dry:
             raise ValueError("a draft is prepared in a dry run")
-        self._check_whole()
-        signers = self._recovery_key(author) if by_recovery else self.signers(author, cosigners)
-        self._close_statement()
-        self._time_signed = int(self._clock())
-        self.state.begin_statement(map(key_id, signers), self._time_signed)
-        self._apply_all(items)
-        columns = [columns for _, columns in items if columns is not None]
-        made = statements.prepare_statement([r for r, _ in items], columns, signers, **self._header_fields(author))
+        listed, columns, signers = self._apply_parts(parts, author, cosigners, by_recovery=by_recovery, draft=True)
+        made = statements.prepare_statement(listed, columns, signers, **self._header_fields(author))
         self._accept(made)
         return made
+
+    def _apply_parts(
+        self,
+        parts: Iterable[Part],
+        author: PartyState,
+        cosigners: Sequence[PartyState],
+        *,
+        by_recovery: bool = False,
+        draft: bool = False,
+    ) -> tuple[list[records.Record], list[bytes], tuple[bytes, ...]]:
+        """Open a statement and apply records in it; return them, their gift columns, and the keys that must sign."""
+        self._check_whole()
+        self._close_statement()
+        listed: list[records.Record] = []
+        columns: list[bytes] = []
+        needed, signers, waiting = list(cosigners), tuple[bytes, ...](), None
+        place = self.state.height, len(self._statements)
+        self._time_signed = int(self._clock())
+        try:
+            for record, its_columns, parties in parts:
+                needed += parties
+                signers = self._recovery_key(author) if by_recovery else self.signers(author, needed)
+                for key in () if draft else signers:
+                    self.key_of(key)  # a missing key is told before anything is recorded
+                records.check_record(record)
+                if waiting is None:
+                    waiting = statements.prepare_statement([], [], signers, **self._header_fields(author))
+                    self.state.begin_statement(map(key_id, signers), self._time_signed)
+                else:
+                    self.state.sign_too(map(key_id, signers))
+                data = records.encode_record(record)
+                self.state.apply(record, data, its_columns)
+                listed.append(record)
+                columns += [its_columns] if its_columns is not None else []
+                # What follows in this statement may refer to it.
+                waiting = replace(waiting, record_bytes=(*waiting.record_bytes, data), columns=tuple(columns))
+                self._index.pending[place] = waiting
+        except CharitychainError:
+            self._broken = bool(listed)
+            if waiting is not None and not listed:
+                self.state.cancel_statement()
+            raise
+        return listed, columns, signers
 
     def add(self, statement: statements.SignedStatement) -> None:
         """Add a statement that was signed elsewhere.
@@ -214,22 +245,19 @@ class Sealer:
         if next(columns, None) is not None:
             raise VerificationError("CC-GIFTS-ROOT", "there are gift columns that no record commits to")
         self.state.begin_statement([statement.header.author, *statement.header.signers], statement.header.time)
-        self._apply_all(items)
-        self.pending += len(items)
-        self._accept(statement)
-
-    def _apply_all(self, items: Sequence[tuple[records.Record, bytes | None]]) -> None:
-        for number, (record, columns) in enumerate(items):
+        self._index.pending[self.state.height, len(self._statements)] = statement
+        for number, (record, its_columns) in enumerate(items):
             try:
                 records.check_record(record)
-                self.state.apply(record, records.encode_record(record), columns)
+                self.state.apply(record, records.encode_record(record), its_columns)
             except CharitychainError:
                 if number == 0:
                     self.state.cancel_statement()
-                    self._signers = ()
                 else:
                     self._broken = True
                 raise
+        self.pending += len(items)
+        self._accept(statement)
 
     def _check_whole(self) -> None:
         if self._broken:

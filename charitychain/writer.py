@@ -7,7 +7,6 @@ whether the ledger holds an entry already, and hands new ones to a `charitychain
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from charitychain import entries
@@ -15,8 +14,8 @@ from charitychain.chain.statements import SignedStatement
 from charitychain.errors import MalformedError, RefusedError, VerificationError
 from charitychain.index import Head
 from charitychain.keys import PrivateKey, key_id
-from charitychain.records import Account, Record
-from charitychain.sealing import Sealer
+from charitychain.records import Record
+from charitychain.sealing import Part, Sealer
 from charitychain.state.lookup import Link, columns_at
 from charitychain.state.parties import PartyState, possession_message
 
@@ -70,10 +69,10 @@ class Writer:
             raise RefusedError(
                 "CC-DUPLICATE-ID", "some records of this statement are recorded already, and others are not"
             )
-        items, author, cosigners, by_recovery = self._together(listed)
-        if by_recovery:
+        first, parts = self._together(listed)
+        if first.by_recovery:
             raise RefusedError("CC-RECOVERY-KEY", "what a recovery key signs is entered record by record")
-        self.core.record_together(items, author, cosigners)
+        self.core.record_together(parts, first.author)
         return True
 
     def draft(self, listed: Sequence[entries.Entry]) -> SignedStatement:
@@ -82,8 +81,8 @@ class Writer:
         Raises:
             MalformedError, RefusedError: as for `add`.
         """
-        items, author, cosigners, by_recovery = self._together(listed)
-        return self.core.prepare(items, author, cosigners, by_recovery=by_recovery)
+        first, parts = self._together(listed)
+        return self.core.prepare(parts, first.author, by_recovery=first.by_recovery)
 
     def submit(self, statement: SignedStatement) -> bool:
         """Record a statement that was signed elsewhere; return False where it is the last one of its author.
@@ -107,17 +106,22 @@ class Writer:
         self.core.add(statement)
         return True
 
-    def _together(
-        self, listed: Sequence[entries.Entry]
-    ) -> tuple[list[tuple[Record, bytes | None]], PartyState, tuple[PartyState, ...], bool]:
+    def _together(self, listed: Sequence[entries.Entry]) -> tuple[entries.Built, Iterator[Part]]:
+        """Return the first record of a statement, and all of them, each built when those before it count."""
         if not listed:
             raise MalformedError("CC-ENTRY", "a statement holds one record at least")
-        made = [self._build(entry) for entry in listed]
-        if len({built.by_recovery for built in made}) > 1:
+        for entry in listed:
+            entries.check_form(entry)
+        if len({bool(entry.get("by_recovery")) for entry in listed}) > 1:
             raise RefusedError("CC-RECOVERY-KEY", "a recovery key signs nothing together with other keys")
-        cosigners = [party for built in made for party in (*built.cosigners, *self._approvers(built))]
-        items = [(record, built.columns) for record, built in zip(_numbered(made), made, strict=True)]
-        return items, made[0].author, (*cosigners, *(built.author for built in made[1:])), made[0].by_recovery
+        first = self._build(listed[0])
+
+        def parts() -> Iterator[Part]:
+            for number, entry in enumerate(listed):
+                built = self._build(entry) if number else first
+                yield built.record, built.columns, (built.author, *built.cosigners, *self._approvers(built))
+
+        return first, parts()
 
     def _known(self, entry: entries.Entry) -> bool:
         signed = self._signed(entries.check_form(entry), entry)
@@ -156,8 +160,6 @@ class Writer:
         if told.get("author") == author:  # said outright, or left out where it is the one that would be taken
             told.pop("author")
             signed.pop("author", None)
-        if "author" not in told and self._had_other_owners(told):
-            signed.pop("author", None)  # the one that was taken then may own the account no more
         if names := entries.differing_fields(told, signed):
             raise RefusedError(
                 "CC-DUPLICATE-ID",
@@ -167,13 +169,19 @@ class Writer:
                 fields=names,
             )
 
-    def _had_other_owners(self, told: dict[str, Any]) -> bool:
+    def _as_told(self, entry: entries.Entry, found: dict[str, Any], record: Record) -> dict[str, Any]:
+        """Return what a record says, without its author where the one taken then may own the account no more."""
+        if "author" not in entry and self._had_other_owners(record):
+            found.pop("author", None)
+        return found
+
+    def _had_other_owners(self, record: Record) -> bool:
+        """Say whether an account that a record is about belonged to somebody else once."""
         state = self.core.state
         return any(
             getattr(state.record_at(place), "owner", None) is not None
-            for name in ("account", "from", "to")
-            if isinstance(told.get(name), str)
-            for place in state.lookup.links(told[name], Link.CHANGED)
+            for account in entries.accounts_of(state, record)
+            for place in state.lookup.links(account.id, Link.CHANGED)
         )
 
     def _signed(self, kind: str, entry: entries.Entry) -> tuple[dict[str, Any], str] | None:
@@ -190,6 +198,7 @@ class Writer:
         record, author = self.core.signed(row.place)
         signers = self.core.signers_at(row.place)
         found = entries.describe(state, record, author, with_unit="unit" in entry, signers=signers)
+        found = self._as_told(entry, found, record)
         told = entry.get("approved_by")
         if isinstance(told, list | tuple) and set(map(str, told)) <= set(signers):  # others may have signed beside them
             found["approved_by"] = list(told)
@@ -219,7 +228,8 @@ class Writer:
             return None
         record, author = self.core.signed(batch.place)
         data = columns_at(state.lookup, batch.place)
-        return entries.describe(state, record, author, data, with_unit="unit" in entry), author
+        found = entries.describe(state, record, author, data, with_unit="unit" in entry)
+        return self._as_told(entry, found, record), author
 
     def _prove(self, entry: entries.Entry, field: str) -> str:
         """Make the proof of possession for a key that is in the keyring."""
@@ -322,16 +332,6 @@ class Writer:
     def commit(self) -> Head:
         """Seal what was recorded as one block and return the new head; durable when it returns."""
         return self.core.commit()
-
-
-def _numbered(made: Sequence[entries.Built]) -> Iterator[Record]:
-    """Yield the records of a statement; accounts that it opens get numbers one after the other."""
-    opened = 0
-    for built in made:
-        record = built.record
-        if isinstance(record, Account):
-            record, opened = replace(record, number=record.number + opened), opened + 1
-        yield record
 
 
 def _listed(entry: entries.Entry) -> list[entries.Entry]:

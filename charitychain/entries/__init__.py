@@ -13,7 +13,7 @@ Rules upheld here:
 
 from charitychain.entries.build import Built, build
 from charitychain.entries.compare import differing_fields
-from charitychain.entries.describe import describe
+from charitychain.entries.describe import accounts_of, describe
 from charitychain.entries.form import Entry, check_form, entry_id
 
-__all__ = ["Built", "Entry", "build", "check_form", "describe", "differing_fields", "entry_id"]
+__all__ = ["Built", "Entry", "accounts_of", "build", "check_form", "describe", "differing_fields", "entry_id"]

@@ -8,7 +8,7 @@ from typing import Any
 from charitychain import columns, records
 from charitychain.entries.form import OPTIONAL
 from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import find_gift
+from charitychain.state.lookup import Link, find_gift
 from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.units import Unit, format_amount
@@ -67,8 +67,9 @@ def describe(
         entry["by_recovery"] = True
     if with_unit and account is not None and "unit" in OPTIONAL[record.NAME]:
         entry["unit"] = account.unit
-    if account is not None and account.terms.approvals is not None and "approved_by" in OPTIONAL[record.NAME]:
-        told = [id_ for id_ in account.terms.approvals[1] if id_ in signers]
+    asked = account is not None and (account.terms.approvals is not None or len(signers) > 1)
+    if account is not None and asked and "approved_by" in OPTIONAL[record.NAME]:
+        told = [id_ for id_ in _approvers(state, account) if id_ in signers]
         if told:
             entry["approved_by"] = told
     return entry
@@ -82,6 +83,17 @@ def describe_terms(state: State, account: AccountState) -> dict[str, Any]:
         if value not in (None, ()):
             found[name] = _term(state, name, value, state.unit_of(account)) if name in _TERMS else value
     return found
+
+
+def _approvers(state: State, account: AccountState) -> list[str]:
+    """Return everybody who was asked to approve what leaves an account, at any time: who signed then may not be now."""
+    changes = state.lookup.links(account.id, Link.CHANGED)
+    listed = [account.terms.approvals]
+    if changes:
+        opened = state.lookup.find_id(account.id)
+        places = [*([opened.place] if opened is not None else []), *changes]
+        listed += [getattr(state.record_at(place), "approvals", None) for place in places]
+    return sorted({id_ for approvals in listed if approvals for id_ in approvals[1]})
 
 
 def _default_author(state: State, record: records.Record, account: AccountState | None) -> str:
@@ -131,6 +143,16 @@ def account_of(state: State, record: records.Record) -> AccountState | None:
             return state.accounts[number] if number is not None else None
     number = getattr(record, "account", None)
     return state.accounts[number] if number is not None else None
+
+
+def accounts_of(state: State, record: records.Record) -> list[AccountState]:
+    """Return every account whose owner may have to sign a record."""
+    numbers = {getattr(record, name, None) for name in ("account", "to", "funded_from")}
+    found = {number: state.accounts[number] for number in numbers if isinstance(number, int)}
+    about = account_of(state, record)
+    if about is not None:
+        found[about.number] = about
+    return [found[number] for number in sorted(found)]
 
 
 def _plain(state: State, record: records.Record, name: str, value: Any, account: AccountState | None) -> Any:

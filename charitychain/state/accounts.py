@@ -30,22 +30,17 @@ HOLES, REVERSED = 0, 1
 class Year:
     """What went through an account in one year, minor units, net of what was reversed.
 
-    `spent` is by category (None: none stated). Transfers are told apart by whether the other account had the same
-    owner.
+    `came` and `went` are transfers from and to other accounts; `spent` is by category (None: none stated).
     """
 
-    __slots__ = ("given", "in_other", "in_own", "out_other", "out_own", "spent")
+    __slots__ = ("came", "given", "spent", "went")
 
-    def __init__(
-        self, given: int = 0, in_own: int = 0, in_other: int = 0, out_own: int = 0, out_other: int = 0, *spent: int
-    ) -> None:
-        self.given, self.in_own, self.in_other, self.out_own, self.out_other = (
-            given, in_own, in_other, out_own, out_other,
-        )  # fmt: skip
+    def __init__(self, given: int = 0, came: int = 0, went: int = 0, *spent: int) -> None:
+        self.given, self.came, self.went = given, came, went
         self.spent: dict[str | None, int] = dict(zip((None, *CATEGORIES), spent or (0,) * 4, strict=True))
 
     def wire(self) -> list[int]:
-        return [self.given, self.in_own, self.in_other, self.out_own, self.out_other, *self.spent.values()]
+        return [self.given, self.came, self.went, *self.spent.values()]
 
 
 class AccountState:

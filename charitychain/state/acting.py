@@ -75,17 +75,18 @@ class Acting(Standing):
             time: When its author says that it signed, UTC seconds: the day of records that state none.
         """
         listed = list(header_keys)
-        parties = [self.signer(key_id)[0] for key_id in listed]
-        self.author, self._time, self._today = parties[0], time, None
+        self.author, self._time, self._today = self.signer(listed[0])[0], time, None
         self.recovering = self.is_recovery(listed[0])
-        signed = Counter(
-            party.number for key_id, party in zip(listed, parties, strict=True) if not self.is_recovery(key_id)
-        )
-        self._signers = frozenset(n for n, count in signed.items() if count >= self.parties[n].threshold)
-        self._short = {n: count for n, count in signed.items() if n not in self._signers}
+        self.sign_too(listed)
         self._statement += 1
         self.record = -1
         self.moves = []
+
+    def sign_too(self, header_keys: Iterable[bytes]) -> None:
+        """Let more sign the open statement: all key ids of its header, as they are now."""
+        signed = Counter(self.signer(key_id)[0].number for key_id in header_keys if not self.is_recovery(key_id))
+        self._signers = frozenset(n for n, count in signed.items() if count >= self.parties[n].threshold)
+        self._short = {n: count for n, count in signed.items() if n not in self._signers}
 
     def end_statement(self) -> Moves:
         """Close the statement; return for each record the movements that it made."""

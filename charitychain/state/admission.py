@@ -219,7 +219,7 @@ def _account_change(state: Acting, record: records.AccountChange, data: bytes) -
             f"account {account.id!r} still holds {state.words(account.balance, account)}; pass it on first",
             account=account.id,
         )
-    if terms.levy != account.terms.levy:
+    if record.levy is not None:
         account.levied = 0
     account.terms = terms
     if owner.number != account.owner:

@@ -9,7 +9,7 @@ Rules upheld here:
 - Everything is net of what was reversed. A record counts in the year of its stated date, else in that in which its
   statement was signed; the reversal of an expenditure in the year of that expenditure.
 - Passing money around in a circle raises no base: transfers count only as far as more came in (base *received*), or
-  went out (base *spent*), than the other way. Between accounts of one owner they do not count for a party's cap.
+  went out (base *spent*), than the other way. So those between accounts of one scope cancel, whoever owned them then.
 - ``refuse`` refuses a cost beyond the cap. That other spending was reversed later can still put an earlier cost beyond
   it; then, as with ``flag``, `charitychain.verify` says so.
 """
@@ -47,13 +47,8 @@ class CapUse:
 
 def note_transfer(source: AccountState, target: AccountState, amount: int, year: int, given: int | None = None) -> None:
     """Count what went from one account to another; `given` is what arrived, where that is another unit."""
-    gone, come = source.year(year), target.year(year)
-    if source.owner == target.owner and source.unit == target.unit:
-        gone.out_own += amount
-        come.in_own += amount if given is None else given
-    else:
-        gone.out_other += amount
-        come.in_other += amount if given is None else given
+    source.year(year).went += amount
+    target.year(year).came += amount if given is None else given
 
 
 def check_caps(state: Acting, account: AccountState, category: str | None, amount: int, year: int) -> None:
@@ -102,11 +97,9 @@ def cap_uses(state: Standing) -> Iterator[CapUse]:
 
 
 def _use(state: Standing, account: AccountState, cap: Cap, year: int | None) -> CapUse:
-    own = cap[3] == "party"
-    scope = state.owned_by(account.owner, account.unit) if own else [account]
+    scope = state.owned_by(account.owner, account.unit) if cap[3] == "party" else [account]
     sums = [found for member in scope for number, found in member.years.items() if year is None or number == year]
-    came = sum(s.in_other + (0 if own else s.in_own) for s in sums)
-    went = sum(s.out_other + (0 if own else s.out_own) for s in sums)
+    came, went = sum(s.came for s in sums), sum(s.went for s in sums)  # what moved inside the scope cancels
     if cap[2] == "received":
         base = sum(s.given for s in sums) + max(0, came - went)
     else:

@@ -292,6 +292,7 @@ def _conversion(state: Acting, record: records.Conversion, data: bytes) -> None:
     if funding is None:
         note_transfer(source, target, record.amount, year, record.gives)
     else:
+        source.year(year).went += record.amount
         note_transfer(funding, target, record.gives, year)
     note(state, record, source, target)
 

@@ -27,7 +27,7 @@ _PERIODS: tuple[dict[str, str], ...] = (
     {}, {}, {"from": "2025-06-01"}, {"until": "2026-12-31"}, {"from": "2026-01-01", "until": "2026-12-31"},
     {"from": "2026-03-01", "until": "2026-03-31"},
 )  # fmt: skip
-_DATED = frozenset({"donation", "disbursement", "split", "expenditure", "conversion", "refund", "reversal"})
+_DATED = frozenset({"donation", "gifts", "disbursement", "split", "expenditure", "conversion", "refund", "reversal"})
 
 
 class AmendingMaker(Maker):

@@ -3,7 +3,10 @@
 Rules upheld here:
 
 - an account that is closed takes nothing in and gives nothing out;
-- every outflow needs the owner's signature and as many approvers' as the account's terms say, be it a reversal;
+- every outflow needs the owner's signature and as many approvers' as the account's terms say, be it a reversal; an
+  account is handed over with both owners' signatures, and from then on only the new one's counts;
+- an account is owned by a charity or a sponsor; gifts are entered by its owner or an intake (the *author* of their
+  statement, a further signer does not do), and pledges by a sponsor as well;
 - value that leaves by disbursement, split or conversion goes only where the restriction is at least as narrow;
 - an account with a levy is left by splits only, and one that forbids naming is not left by gifts of choice; refunds and
   reversals are free of both;
@@ -17,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .coins import COMMODITIES, CURRENCIES, Account, Coin, Expenditure, parse_amount
-from .terms import ANYTHING, Books, Cap, Entry, ModelRefused, Spent
+from .coins import COMMODITIES, CURRENCIES, Account, Coin, Disbursement, Expenditure, parse_amount
+from .terms import ANYTHING, Books, Cap, Entry, ModelRefused, Spent, Terms
 
 
 class Checks:
@@ -30,8 +33,35 @@ class Checks:
         self.accounts: dict[str, Account] = {}
         self.donations: dict[str, tuple[Account, int]] = {}
         self.expenditures: dict[str, Expenditure] = {}
+        self.disbursements: dict[str, Disbursement] = {}
         self.books = Books()
+        # Nothing: everybody has every role.
+        self.roles: dict[str, frozenset[str]] | None = None
+        # Who entered a gift or a pledge.
+        self.authors: dict[str, str] = {}
+        self.converting: set[str] = set()
+        # Of the statement that is open: who signed it, who speaks, and what stands in it.
         self._signers: frozenset[str] | None = None
+        self._author = "self"
+        self._standing: set[str] = set()
+
+    def author_of(self, record: Mapping[str, Any]) -> str:
+        """Return who speaks in a record: whom it names, or else its owner, or whoever entered what it undoes."""
+        if "author" in record:
+            return str(record["author"])
+        if record["record"] == "account":
+            return str(record.get("owner", "self"))
+        named = next((record[name] for name in ("account", "from") if name in record), None)
+        about = record.get("reverses", record.get("donation"))
+        if record["record"] == "reversal" and about in self.authors:
+            return self.authors[about]
+        if named is None and about in self.donations:
+            return self.donations[about][0].terms.owner
+        if named is None and about in self.expenditures:
+            return self.expenditures[about].account.terms.owner
+        if named is None and about in self.disbursements:
+            return self.disbursements[about].source.terms.owner
+        return self.accounts[named].terms.owner if named in self.accounts else "self"
 
     def _get_account(self, account_id: str) -> Account:
         account = self.accounts.get(account_id)
@@ -57,6 +87,27 @@ class Checks:
     def _check_signed(self, *parties: str) -> None:
         if self._signers is not None and not self._signers.issuperset(parties):
             raise ModelRefused("signature", f"all of {parties} must sign")
+
+    def _check_role(self, party: str, *roles: str) -> None:
+        if self.roles is None:
+            return
+        if party not in self.roles:
+            raise ModelRefused("unknown-party", f"no party {party}")
+        if self.roles[party].isdisjoint(roles):
+            raise ModelRefused("role", f"{party} is none of {roles}")
+
+    def _check_owner(self, party: str) -> None:
+        self._check_role(party, "charity", "sponsor")
+
+    def _check_intake(self, account: Account, *roles: str) -> None:
+        self._check_signed(self._author)
+        if self._author != account.terms.owner:
+            self._check_role(self._author, *roles)
+
+    def _check_approvers(self, terms: Terms) -> None:
+        for party in terms.approvals.of if terms.approvals is not None else ():
+            if self.roles is not None and party not in self.roles:
+                raise ModelRefused("unknown-party", f"no party {party}")
 
     def _check_approved(self, account: Account) -> None:
         needed = account.terms.approvals

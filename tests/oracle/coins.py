@@ -63,6 +63,16 @@ def take_evenly(coins: list[Coin], count: int, phi: int) -> tuple[list[Coin], li
     return [coins[z] for z in indices], [coin for z, coin in enumerate(coins) if z not in chosen]
 
 
+def parse_number(told: object) -> int:
+    """Return the number of a gift in its series: a whole number, or one written without leading zeros."""
+    text = str(told) if type(told) is int else told
+    if not isinstance(text, str) or not text or not DIGITS.issuperset(text) or str(int(text)) != text:
+        raise ModelRefused("gifts", f"{told!r} is no number of a gift")
+    if int(text) > LARGEST:
+        raise ModelRefused("gifts", f"{text} is 2^63 or more")
+    return int(text)
+
+
 class Coin:
     """One minor unit: who paid it, and the way by which each gift that reaches it came here."""
 
@@ -188,3 +198,11 @@ class Pledge:
         self.account = account
         self.amount = amount
         self.reversed = 0
+
+
+class Series:
+    """Batches of gifts: whose they are, and the highest number so far."""
+
+    def __init__(self, author: str) -> None:
+        self.author = author
+        self.last = -1

@@ -9,7 +9,9 @@ Kinds: `plain` (donations, disbursements, expenditures), `records` (every kind o
 ones), `wild` (names, refunds under both rules, circles, repeated partial reversals, funded conversions, foreign
 exchange) and `funded` (steps and sponsors; often one gift is on both lineages). Then `corrections` (disbursements,
 donations, pledges and single gifts' shares of a use reversed in parts), `splits` (repeated, in circles, with levies)
-and `terms` (restrictions, caps, naming, levies, closed accounts, and changes of all these).
+and `terms` (restrictions, caps, naming, levies, closed accounts, and changes of all these). Then `batches` and
+`wild-batches` (corrections, and wild, with batches of 1 to 12 gifts between single donations) and `owners` (several
+parties: accounts that change hands, approvals, gifts entered by an intake).
 
     >>> [record["record"] for record in random_history(1, "plain", 2)][-2:]
     ['donation', 'expenditure']
@@ -24,29 +26,47 @@ from collections.abc import Iterator
 from .amendments import DATES, AmendingMaker
 from .makers import Maker
 from .model import CURRENCIES, Model, ModelRefused, Record, format_amount
+from .owning import OwningMaker
 
 KINDS_1 = ("plain", "records", "reversals", "wild", "funded")
 KINDS_2 = ("corrections", "splits", "terms")
 KINDS = (*KINDS_1, *KINDS_2)
+# Those above have single donations of one owner's accounts only, which some tests rewrite.
+KINDS_3 = ("batches", "wild-batches", "owners")
+ALL_KINDS = (*KINDS, *KINDS_3)
 
 
 def random_history(seed: int, kind: str, steps: int) -> list[Record]:
     """Return a valid journal: 3 to 8 accounts, then exactly `steps` records of that kind of history."""
-    return (AmendingMaker if kind in KINDS_2 else Maker)(seed, kind).make(steps)
+    if kind == "owners":
+        return OwningMaker(seed, kind).make(steps)
+    return (AmendingMaker if kind in (*KINDS_2, *KINDS_3) else Maker)(seed, kind).make(steps)
 
 
 def in_statements(history: list[Record], seed: int = 0) -> list[Record]:
     """Return the same journal with its records, behind the accounts, in statements of one to five records each.
 
-    A statement is a line that holds a list of records, of which all count or none.
+    A statement is a line that holds a list of records, of which all count or none. All records of one have the same
+    author, and what undoes a record stands in a later one than that record.
     """
     rng = random.Random(f"statements {seed}")
     start = next((n for n, record in enumerate(history) if record["record"] != "account"), len(history))
-    result, rest = history[:start], history[start:]
-    while rest:
-        count = rng.randint(1, 5)
-        result.append({"record": "statement", "records": rest[:count]})
-        rest = rest[count:]
+    result, model = history[:start], Model(history[:start])
+    held: list[Record] = []
+    room, author, standing = 0, "", set[str]()
+    for record in history[start:]:
+        undone = record.get("reverses", "")
+        ends = not room or model.author_of(record) != author or undone.partition("/")[0] in standing
+        if ends:
+            held = []
+            result.append({"record": "statement", "records": held})
+            room, author, standing = rng.randint(1, 5), model.author_of(record), set()
+        held.append(record)
+        room -= 1
+        standing.add(record.get("id") or record["series"])
+        if undone in model.pledges:
+            standing.add(undone)  # a pledge is lowered once in a statement
+        model.apply(record)
     return result
 
 
@@ -84,6 +104,39 @@ def refused_with_reasons(seed: int) -> Iterator[tuple[list[Record], Record, str]
     for reason, found in by_reason.items():
         for bad in rng.sample(found, min(3, len(found))):
             yield history, bad, reason
+
+
+def refused_batches(seed: int) -> Iterator[tuple[list[Record], Record, str]]:
+    """Yield one valid history with batches, a record about a series that is refused after it, and the reason."""
+    rng = random.Random(f"refused batches {seed}")
+    history = random_history(seed, rng.choice(("batches", "wild-batches")), rng.randint(20, 40))
+    model = Model(history)
+    anyone = rng.choice(list(model.accounts.values()))
+    one, two = model.text(1, anyone.unit), model.text(2, anyone.unit)
+    taken = [record["id"] for record in history if "id" in record]
+
+    def batch(series: str, ids: list[object], amounts: list[str], **more: object) -> Record:
+        return {"record": "gifts", "series": series, "account": anyone.id, "ids": ids, "amounts": amounts, **more}
+
+    yield history, batch(rng.choice(taken), [1], [one]), "duplicate-id"
+    for ids, amounts in (
+        ([1, 2], [one]), ([], []), ([2, 1], [one, one]), ([1, 1], [one, one]), ([-1], [one]), (["01"], [one]),
+        ([2**63], [one]), (["1/2"], [one]), ([1], [one, one]),
+    ):  # fmt: skip
+        yield history, batch("bad", ids, amounts), "gifts"
+    yield history, batch("bad", [1, 2], [one, two], donors=[""]), "gifts"
+    for amount in ("0", "-1", "", "0.0001"):
+        yield history, batch("bad", [1, 2], [one, amount]), "amount"
+    yield history, {**batch("bad", [1], [one]), "account": "nowhere"}, "unknown-account"
+    for name, series in model.series.items():
+        yield history, batch(name, [series.last], [one]), "series"
+        yield history, batch(name, [0, series.last + 1], [two, one]), "series"
+        yield history, {"record": "donation", "id": name, "account": anyone.id, "amount": two}, "duplicate-id"
+        undo = {"record": "reversal", "id": "bad", "reason": "entered twice"}
+        yield history, {**undo, "reverses": name}, "reverses"
+        yield history, {**undo, "reverses": f"{name}/{series.last + 1}"}, "reverses"
+        for gift in (name, f"{name}/{series.last + 1}", f"{name}/0{series.last}", f"{name}/"):
+            yield history, {"record": "refund", "id": "bad", "donation": gift, "from": anyone.id}, "unknown-donation"
 
 
 def fair_pool(gifts: int = 10_000, outflows: int = 500) -> list[Record]:

@@ -21,6 +21,13 @@ def give(name: str, to: str, amount: str, **more: Any) -> Record:
     return {"record": "donation", "id": name, "account": to, "amount": amount, "source": "cash", **more}
 
 
+def gifts(series: str, to: str, amounts: dict[int, str], **more: Any) -> Record:
+    return {
+        "record": "gifts", "series": series, "account": to, "ids": list(amounts), "amounts": list(amounts.values()),
+        **more,
+    }  # fmt: skip
+
+
 def pass_on(name: str, source: str, target: str, amount: str, **more: Any) -> Record:
     return {"record": "disbursement", "id": name, "from": source, "to": target, "amount": amount, **more}
 

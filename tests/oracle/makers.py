@@ -7,6 +7,7 @@ Nothing but the seed decides: the same seed, kind and steps make the same journa
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Mapping
 
 from .model import CURRENCIES, Model, ModelRefused, Record, format_amount
 
@@ -38,6 +39,19 @@ WEIGHTS: dict[str, dict[str, int]] = {
         "donation": 6, "disbursement": 5, "named": 2, "split": 3, "expenditure": 9, "conversion": 1, "funded": 1,
         "refund": 1, "reversal": 2, "back": 1, "unreceive": 1, "change": 4,
     },
+    "batches": {
+        "donation": 2, "gifts": 6, "disbursement": 6, "named": 3, "expenditure": 4, "conversion": 2, "refund": 3,
+        "reversal": 4, "back": 4, "unreceive": 5, "pledge": 1, "unpledge": 1,
+    },
+    "wild-batches": {
+        "donation": 1, "gifts": 3, "disbursement": 8, "named": 3, "expenditure": 4, "conversion": 3, "funded": 4,
+        "refund": 2, "reversal": 5,
+    },
+    "owners": {
+        "donation": 5, "gifts": 3, "disbursement": 5, "named": 2, "split": 3, "expenditure": 8, "conversion": 1,
+        "funded": 1, "refund": 2, "reversal": 3, "back": 3, "unreceive": 2, "pledge": 1, "unpledge": 1, "change": 3,
+        "hand-over": 4,
+    },
 }  # fmt: skip
 
 # Several accounts of few units: only then do circles close and a gift meets itself in a conversion.
@@ -50,16 +64,19 @@ UNITS: dict[str, tuple[tuple[str, ...], ...]] = {
     "corrections": (("CNY",), ("JPY",), ("CNY", "USD"), ("CNY", "MASK")),
     "splits": (("CNY",), ("JPY",), ("MASK",), ("CNY", "USD")),
     "terms": (("CNY",), ("JPY",), ("CNY", "MASK"), ("CNY", "USD", "STEP")),
+    "batches": (("CNY",), ("JPY",), ("CNY", "USD"), ("CNY", "MASK")),
+    "wild-batches": (("CNY", "MASK"), ("CNY", "JPY"), ("JPY", "STEP")),
+    "owners": (("CNY",), ("JPY",), ("CNY", "STEP")),
 }
 
 
 class Maker:
     """Proposes records at random and keeps those that the model accepts."""
 
-    def __init__(self, seed: int, kind: str) -> None:
+    def __init__(self, seed: int, kind: str, roles: Mapping[str, Iterable[str]] | None = None) -> None:
         self.rng = random.Random(f"{kind} {seed}")
         self.weights = WEIGHTS[kind]
-        self.model = Model()
+        self.model = Model(roles=roles)
         self.journal: list[Record] = []
         self.counts: dict[str, int] = {}
         units = self.rng.choice(UNITS[kind])
@@ -102,6 +119,8 @@ class Maker:
         """Return a likely record of this sort, or nothing when the history holds nothing for it yet."""
         if name == "donation":
             return self._donation()
+        if name == "gifts":
+            return self._gifts()
         if name == "reversal":
             return self._reversal()
         if name == "refund":
@@ -130,6 +149,24 @@ class Maker:
             record["source"] = "steps" if account.unit == "STEP" else "in-kind"
         if self.rng.random() < 0.5:
             record["donor"] = f"{self.rng.getrandbits(128):032x}"
+        return record
+
+    def _gifts(self) -> Record:
+        """Return 1 to 12 gifts of a new series or of one that goes on, into any account."""
+        account = self.rng.choice(list(self.model.accounts.values()))
+        record: Record = {"record": "gifts", "series": f"S{len(self.model.series)}", "account": account.id}
+        number = self.rng.choice((-1, 0, 999))
+        if self.model.series and self.rng.random() < 0.6:
+            record["series"] = self.rng.choice(list(self.model.series))
+            number = self.model.series[record["series"]].last
+        count = self.rng.choice((1, 2, 3, self.rng.randint(4, 12)))
+        record["ids"], most = [], self.rng.choice((3, LARGEST_STEP // count))
+        for _ in range(count):
+            number += self.rng.choice((1, 1, self.rng.randint(2, 900)))
+            record["ids"].append(number if self.rng.random() < 0.5 else str(number))
+        record["amounts"] = [self._text(self.rng.randint(1, most), account.unit) for _ in range(count)]
+        if self.rng.random() < 0.4:
+            record["donors"] = [self.rng.choice(("", f"{self.rng.getrandbits(128):032x}")) for _ in range(count)]
         return record
 
     def _disbursement(self, source: str, gift: str | None) -> Record | None:

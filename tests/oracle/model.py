@@ -17,16 +17,10 @@ How value moves:
 - a split takes its coins by the source's rule, as one outflow; each part in the order given takes evenly (phi 0) from
   what the parts before it left, and the last part takes the rest.
 
-How it comes back:
+How it comes back is told in `undoing`: of an expenditure, a disbursement, a gift or a pledge.
 
-- of an expenditure, to the end of the tape: a part of it evenly, with phi = (all that came back before) mod what is
-  left, or the first coins of one gift in the order of the use;
-- of a disbursement, to the end of the *source's* tape: the first coins that it laid on its target and that have not
-  moved since; nothing that left and came back;
-- of a donation, out of the ledger: its own coins that are still of its unit and were never converted, from its own
-  account first, then from the others in the order in which they were opened; all that is asked for or nothing;
-- of a pledge: no coin moves;
-- a split cannot be reversed.
+A batch of a series is as many single gifts, laid down in their order; each is named SERIES/NUMBER. Numbers rise
+through all batches of a series, whatever account they go to, and only the party that opened it goes on with it.
 
 What an account's terms forbid is said in `checks`; it is asked before anything moves. Reversals and refunds are free of
 restriction, naming and levy. A cap binds every expenditure in its scope, not only those of the account that states it.
@@ -35,8 +29,10 @@ Lineages: a coin has one `payer` (the gift at the end of its paying lineage) and
 it, along whatever mixture of paying and earning. Where a gift reaches a coin through both parents of a conversion, it
 is there once, with the trail of the paying parent, and `gives` of the conversion does not count it again.
 
-Left to others: keys (the model is told who signed; told nothing, it takes every signature for given), batches of gifts,
-imports that repeat a line.
+Who acts: the model is told who signed, and who of them is the author of the statement; told nothing, it takes every
+signature for given, and for author whom the record names or else the owner. It knows roles only where it is told them.
+
+Left to others: keys, suspension, imports that repeat a line.
 
     >>> model = Model()
     >>> model.apply({"record": "account", "id": "edu", "unit": "CNY", "title": "Education", "rule": "fifo"})
@@ -51,10 +47,10 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from . import tracing
-from .checks import Checks
 from .coins import (
     COMMODITIES,
     CURRENCIES,
@@ -64,15 +60,17 @@ from .coins import (
     Conversion,
     Disbursement,
     Expenditure,
-    Gone,
     Pledge,
+    Series,
     even_indices,
     format_amount,
     parse_amount,
+    parse_number,
     take_evenly,
 )
 from .terms import ANYTHING, ModelRefused, Record, Spent, Terms
 from .tracing import Trace, canonical
+from .undoing import Undoing
 
 __all__ = [
     "COMMODITIES", "CURRENCIES", "LARGEST", "Coin", "Model", "ModelRefused", "Record", "Trace", "canonical",
@@ -80,40 +78,61 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Model(Checks):
+class Model(Undoing):
     """All accounts, coin by coin, after the records applied so far.
 
     Args:
         journal: Records to apply at once.
         today: The year (or a day of it) of every record that states no date.
+        roles: The roles of every party; nothing is that everybody has every role.
     """
 
-    def __init__(self, journal: Iterable[Mapping[str, Any]] = (), today: str = "2026-01-01") -> None:
+    def __init__(
+        self,
+        journal: Iterable[Mapping[str, Any]] = (),
+        today: str = "2026-01-01",
+        roles: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
         super().__init__(today)
         # One space of ids; `self` is the first party of every ledger.
         self.ids: set[str] = {"self"}
-        self.authors: dict[str, str] = {}
-        self.pledges: dict[str, Pledge] = {}
-        self.disbursements: dict[str, Disbursement] = {}
+        self.series: dict[str, Series] = {}
         self.conversions: dict[str, Conversion] = {}
-        self.refunds: dict[str, Gone] = {}
-        # Reversals of donations; one that is no reversal of a donation is nowhere.
-        self.unreceived: dict[str, Gone] = {}
+        if roles is not None:
+            self.roles = {party: frozenset(each) for party, each in roles.items()}
+            self.ids.update(self.roles)
         for record in journal:
             self.apply(record)
 
     # -- records ---------------------------------------------------------------------------------
 
-    def apply(self, record: Mapping[str, Any], signers: frozenset[str] | None = None) -> None:
+    def apply(
+        self, record: Mapping[str, Any], signers: frozenset[str] | None = None, author: str | None = None
+    ) -> None:
         """Apply one journal record, or raise `ModelRefused` and leave the model as it was.
 
         Args:
             record: A journal line; one of kind `statement` holds a list of others, of which all count or none.
             signers: The parties that signed; nothing is all that are needed.
+            author: Who of them is the statement's author; nothing is the author of its (first) record.
         """
-        if record["record"] == "statement":
-            self._statement(record["records"], signers)
+        is_statement = record["record"] == "statement"
+        records = record["records"] if is_statement else [record]
+        if not records or any(each["record"] == "statement" for each in records):
+            raise ModelRefused("kind", "a statement holds records, at least one, and no statement")
+        self._author = self.author_of(records[0]) if author is None else author
+        if signers is not None and self._author not in signers:
+            raise ModelRefused("signature", f"{self._author} speaks and does not sign")
+        self._signers, self._standing = signers, set()
+        if not is_statement:
+            self._apply(record)
             return
+        trial = copy.deepcopy(self)
+        for each in records:
+            trial._apply(each)
+        self.__dict__ = trial.__dict__
+
+    def _apply(self, record: Mapping[str, Any]) -> None:
         kinds = {
             "unit": self._unit,
             "account": self._account,
@@ -127,23 +146,18 @@ class Model(Checks):
             "refund": self._refund,
             "reversal": self._reversal,
         }
+        if record["record"] == "gifts":
+            self._gifts(record)
+            return
         act = kinds.get(record["record"])
         if act is None:
             raise ModelRefused("kind", f"{record['record']!r} is no record of this model")
         record_id = record["id"]
         if record_id in self.ids:
             raise ModelRefused("duplicate-id", f"{record_id} was used before")
-        self._signers = signers
         act(record_id, record)
         self.ids.add(record_id)
-
-    def _statement(self, records: list[Record], signers: frozenset[str] | None) -> None:
-        if not records or any(record["record"] == "statement" for record in records):
-            raise ModelRefused("kind", "a statement holds records, at least one, and no statement")
-        trial = copy.deepcopy(self)
-        for record in records:
-            trial.apply(record, signers)
-        self.__dict__ = trial.__dict__
+        self._standing.add(record_id)
 
     def _unit(self, record_id: str, record: Mapping[str, Any]) -> None:
         if record_id in self.decimals:
@@ -157,9 +171,11 @@ class Model(Checks):
             raise ModelRefused("unknown-unit", f"no unit {record['unit']}")
         if record["rule"] not in ("fifo", "pro-rata"):
             raise ModelRefused("rule", f"no rule {record['rule']}")
-        account = Account(record_id, record["unit"], record["rule"], Terms().changed(record))
+        account = Account(record_id, record["unit"], record["rule"], Terms(self._author).changed(record))
         self._check_signed(account.terms.owner)
+        self._check_owner(account.terms.owner)
         self._check_levy(account, account.terms)
+        self._check_approvers(account.terms)
         self.accounts[record_id] = account
 
     def _account_change(self, _: str, record: Mapping[str, Any]) -> None:
@@ -167,8 +183,8 @@ class Model(Checks):
         old, new = account.terms, account.terms.changed(record)
         self._check_signed(old.owner, new.owner)
         self._check_approved(account)
-        if old.closed and not new.closed:
-            raise ModelRefused("closed", f"{account.id} stays closed")
+        self._check_owner(new.owner)
+        self._check_approvers(new)
         if new.closed and account.coins:
             raise ModelRefused("closed", f"{account.id} holds {len(account.coins)}")
         if account.came and not (new.restriction or ANYTHING).keeps(old.restriction):
@@ -187,20 +203,54 @@ class Model(Checks):
     def _donation(self, record_id: str, record: Mapping[str, Any]) -> None:
         account = self._get_account(record["account"])
         amount = self.minor(record["amount"], account.unit)
-        if "pledge" in record and record["pledge"] not in self.pledges:
-            raise ModelRefused("unknown-pledge", f"no pledge {record['pledge']}")
+        if "pledge" in record:
+            pledge = self.pledges.get(record["pledge"])
+            if pledge is None or pledge.account is not account:
+                raise ModelRefused("unknown-pledge", f"no pledge {record['pledge']} to {account.id}")
         self._check_open(account)
-        author = record.get("author", account.terms.owner)
-        self._check_signed(author)
-        self.authors[record_id] = author
-        self.donations[record_id] = (account, amount)
+        self._check_intake(account, "intake")
+        self._receive(account, record_id, amount)
         self._enter(account, record, "donated", amount)
-        account.receive(Coin(record_id, {record_id: ()}) for _ in range(amount))
+
+    def _gifts(self, record: Mapping[str, Any]) -> None:
+        """Take in a batch of a series: as many single gifts as it says, in their order, or none of them."""
+        name, account = record["series"], self._get_account(record["account"])
+        numbers = [parse_number(told) for told in record["ids"]]
+        amounts = [self.minor(text, account.unit) for text in record["amounts"]]
+        if not numbers or len(numbers) != len(amounts) or len(record.get("donors", numbers)) != len(numbers):
+            raise ModelRefused("gifts", f"{name} has {len(numbers)} gifts and {len(amounts)} amounts")
+        if any(second <= first for first, second in pairwise(numbers)):
+            raise ModelRefused("gifts", f"the numbers of {name} must rise")
+        self._check_open(account)
+        self._check_intake(account, "intake")
+        series = self.series.get(name)
+        if series is None:
+            if name in self.ids:
+                raise ModelRefused("duplicate-id", f"{name} was used before")
+            series = self.series[name] = Series(self._author)
+            self.ids.add(name)
+            self._standing.add(name)
+        if series.author != self._author:
+            raise ModelRefused("series", f"{name} belongs to {series.author}")
+        if numbers[0] <= series.last:
+            raise ModelRefused("series", f"{name} goes on after {series.last}")
+        series.last = numbers[-1]
+        for number, amount in zip(numbers, amounts, strict=True):
+            self._receive(account, f"{name}/{number}", amount)
+        self._enter(account, record, "donated", sum(amounts))
+
+    def _receive(self, account: Account, gift: str, amount: int) -> None:
+        self.authors[gift] = self._author
+        self._standing.add(gift)
+        self.donations[gift] = (account, amount)
+        account.receive(Coin(gift, {gift: ()}) for _ in range(amount))
 
     def _pledge(self, record_id: str, record: Mapping[str, Any]) -> None:
         account = self._get_account(record["account"])
         amount = self.minor(record["amount"], account.unit)
         self._check_open(account)
+        self._check_intake(account, "intake", "sponsor")
+        self.authors[record_id] = self._author
         self.pledges[record_id] = Pledge(account, amount)
 
     # -- value on --------------------------------------------------------------------------------
@@ -291,92 +341,12 @@ class Model(Checks):
                 places.append(coin)
         assert len(places) == gives, "a conversion gives what it says"
         self.conversions[record_id] = conversion
+        self.converting.add(record_id)
         target.receive(places)
         self._enter(source, record, "out", size)
         self._enter(target, record, "in", gives)
         if funding is not None:
             self._enter(funding, record, "out", gives)
-
-    # -- value back ------------------------------------------------------------------------------
-
-    def _refund(self, record_id: str, record: Mapping[str, Any]) -> None:
-        donation = record["donation"]
-        if donation not in self.donations:
-            raise ModelRefused("unknown-donation", f"no donation {donation}")
-        account = self._get_account(record["from"]) if "from" in record else self.donations[donation][0]
-        self._check_leave(account)
-        there = account.paid_by(donation)
-        amount = self.minor(record["amount"], account.unit) if "amount" in record else there
-        if not 1 <= amount <= there:
-            raise ModelRefused("refund", f"{account.id} holds {there} minor units of {donation}")
-        self.refunds[record_id] = Gone(donation, account.unit, account.take_of_gift(donation, amount))
-        self._enter(account, record, "returned", amount)
-
-    def _reversal(self, record_id: str, record: Mapping[str, Any]) -> None:
-        wrong = record["reverses"]
-        if "gift" in record and wrong not in self.donations and record["gift"] not in self.donations:
-            raise ModelRefused("unknown-donation", f"no donation {record['gift']}")
-        if wrong in self.expenditures:
-            self._reverse_expenditure(record_id, record, self.expenditures[wrong])
-        elif wrong in self.disbursements:
-            self._reverse_disbursement(record_id, record, self.disbursements[wrong])
-        elif wrong in self.donations and "gift" not in record:
-            self._reverse_donation(record_id, record, wrong)
-        elif wrong in self.pledges and "gift" not in record:
-            pledge = self.pledges[wrong]
-            pledge.reversed += self._part(record, pledge.account.unit, pledge.amount - pledge.reversed)
-        else:
-            raise ModelRefused("reverses", f"{wrong} is nothing that can be reversed")
-
-    def _reverse_expenditure(self, record_id: str, record: Mapping[str, Any], use: Expenditure) -> None:
-        gift = record.get("gift")
-        mine = [coin for coin in use.coins if gift in (None, coin.payer)]
-        amount = self._part(record, use.account.unit, len(mine))
-        self._check_open(use.account)
-        self._check_signed(use.account.terms.owner)
-        if gift is None:
-            back, use.coins = take_evenly(use.coins, amount, use.reversed % len(use.coins))
-        else:
-            back, chosen = mine[:amount], {id(coin) for coin in mine[:amount]}
-            use.coins = [coin for coin in use.coins if id(coin) not in chosen]
-        use.reversed += amount
-        use.account.receive(coin.passed(record_id) for coin in back)
-
-    def _reverse_disbursement(self, record_id: str, record: Mapping[str, Any], wrong: Disbursement) -> None:
-        resting = wrong.resting(record.get("gift"))
-        amount = self._part(record, wrong.source.unit, len(resting), "moved-on")
-        self._check_open(wrong.source)
-        self._check_signed(wrong.source.terms.owner)
-        self._check_leave(wrong.target)
-        wrong.source.receive(coin.passed(record_id) for coin in wrong.target.cut(resting[:amount]))
-        self._enter(wrong.target, record, "out", amount)
-        self._enter(wrong.source, record, "in", amount)
-
-    def _reverse_donation(self, record_id: str, record: Mapping[str, Any], wrong: str) -> None:
-        home, given = self.donations[wrong]
-        before = sum(len(gone.coins) for gone in self.unreceived.values() if gone.donation == wrong)
-        amount = self._part(record, home.unit, given - before)
-        places = [home, *(account for account in self.accounts.values() if account is not home)]
-        chosen = [
-            (account, coin)
-            for account in places
-            if account.unit == home.unit
-            for coin in account.coins
-            if coin.payer == wrong and not self.conversions.keys() & set(coin.trails[wrong])
-        ][:amount]
-        if len(chosen) < amount:
-            raise ModelRefused("moved-on", f"only {len(chosen)} minor units of {wrong} rest as they were given")
-        author = record.get("author", home.terms.owner)
-        if author not in (home.terms.owner, self.authors[wrong]):
-            raise ModelRefused("signature", f"{author} neither recorded {wrong} nor owns {home.id}")
-        self._check_signed(author)
-        taken = {account.id: [coin for place, coin in chosen if place is account] for account, _ in chosen}
-        for name in taken:
-            self._check_leave(self.accounts[name])
-        for name, coins in taken.items():
-            self.accounts[name].cut(coins)
-            self._enter(self.accounts[name], record, "returned", len(coins))
-        self.unreceived[record_id] = Gone(wrong, home.unit, [coin for _, coin in chosen])
 
     # -- questions -------------------------------------------------------------------------------
 

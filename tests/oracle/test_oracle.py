@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .histories import KINDS, fair_pool, random_history, random_refused, refused_with_reasons
+from .histories import ALL_KINDS, fair_pool, random_history, random_refused, refused_with_reasons
 from .lines import account, convert, converted, give, held, pass_on, refund, refused, reverse, spend, uses
 from .model import Model, ModelRefused, Record, canonical, even_indices, format_amount, parse_amount
 
@@ -494,7 +494,7 @@ def test_canonical_ignores_additions_and_order_but_not_differences() -> None:
 # -- histories ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_random_histories_are_valid_and_sum_in_every_unit(kind: str) -> None:
     """Each of 80 histories has its accounts first, then as many steps as asked, is accepted again, and every
     sum holds."""
@@ -519,7 +519,7 @@ def test_sums_hold_after_every_step_not_only_at_the_end() -> None:
 
 def test_the_same_seed_makes_the_same_history_and_another_seed_another() -> None:
     """A failure can be repeated from kind, seed and steps."""
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         assert random_history(7, kind, 30) == random_history(7, kind, 30)
         assert random_history(7, kind, 30) != random_history(8, kind, 30)
 
