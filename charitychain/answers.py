@@ -77,7 +77,7 @@ class FinalUse:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Part of a gift that still rests in an account; ``in transit`` until its owner says that it has arrived."""
+    """Part of a gift that still rests in an account; ``in transit`` where its owner has not said that it arrived."""
 
     account: str
     money: Money
@@ -89,7 +89,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Part of a gift that came back because a record was undone; `taken_over_by` are records entered instead."""
+    """Part of a gift that came back because a record was undone; `taken_over_by` are records entered instead.
+
+    It is `chosen` where the reversal named a gift.
+    """
 
     id: str
     reverses: str
@@ -97,11 +100,12 @@ class Correction:
     money: Money
     reason: str | None
     taken_over_by: tuple[tuple[str, str], ...]
+    chosen: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         found = {
             "id": self.id, "reverses": self.reverses, "account": self.account, "amount": str(self.money),
-            "unit": self.money.code, "reason": self.reason,
+            "unit": self.money.code, "reason": self.reason, "chosen": self.chosen or None,
             "taken_over_by": [{"id": id_, "account": account} for id_, account in self.taken_over_by] or None,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
@@ -122,7 +126,7 @@ class Voided:
 class Step:
     """A record on the way of a gift: a disbursement, split or conversion, and what is known of it.
 
-    `amount` is that of the whole record, of which the gift may be a small part.
+    `amount` is that of the whole record, of which the gift may be a small part; `late` as in a use.
     """
 
     id: str
@@ -133,13 +137,15 @@ class Step:
     date: str
     sealed: str
     lag_days: int
+    late: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        found = {
             "id": self.id, "record": self.record, "amount": str(self.amount), "unit": self.amount.code, "by": self.by,
-            "date": self.date, "sealed": self.sealed, "lag_days": self.lag_days,
+            "date": self.date, "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None,
             **self.end.to_dict(self.amount.unit),
         }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,8 @@ class Trace:
 
     `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
-    that were not: neither is part of the sum. `disputed` says why the record of the gift itself is, if it is.
+    that were not: neither is part of the sum. `disputed` says why the record of the gift itself is, if it is; `late` as
+    in a use.
     """
 
     donation: str
@@ -197,6 +204,7 @@ class Trace:
     lag_days: int
     disputed: str | None
     ledger: dict[str, Any]
+    late: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as the documented JSON object; amounts and ids are strings."""
@@ -211,7 +219,9 @@ class Trace:
         for name in ("remainder", "reversed", "corrections", "steps"):
             if parts := getattr(self, name):
                 found[name] = [part.to_dict() for part in parts]
-        found |= {"sealed": self.sealed, "lag_days": self.lag_days, "disputed": self.disputed}
+        found |= {
+            "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None, "disputed": self.disputed,
+        }  # fmt: skip
         found["ledger"] = self.ledger
         return {name: value for name, value in found.items() if value is not None}
 

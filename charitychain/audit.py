@@ -10,7 +10,7 @@ Rules upheld here:
 - No second pass: what is needed of a record is noted as it is replayed, in the scratch index. Only the blocks in which
   a compromised key signed, and reversals of disputed records, are read again.
 - Memory does not grow with the ledger: lists are bounded, and the rest is counted.
-- What was reversed does not count.
+- What was reversed does not count, and no attestation that a compromised key signed.
 - A ledger with a fault is not audited: what its books are is not known then.
 
 What it leaves to others: whether a finding is a mistake. Each is a question to the bookkeeper.
@@ -45,6 +45,7 @@ _TABLES = (
     "CREATE TABLE audit_documents (hash BLOB, invoice TEXT, unit TEXT, id TEXT, account INTEGER, movement INTEGER,"
     " amount INTEGER)",
     "CREATE TABLE audit_disputes (about TEXT, party INTEGER, word TEXT, PRIMARY KEY (about, party)) WITHOUT ROWID",
+    "CREATE TABLE audit_attested (at TEXT, id TEXT, party INTEGER, amount INTEGER, accounts TEXT, held TEXT)",
 )
 
 
@@ -82,7 +83,6 @@ class Watch:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._lag, self._taken = Lag(), Taken(index)
-        self._attested: dict[int, _Attested] = {}
         self._noted: dict[type[Any], Callable[[State, Any], None]] = {
             records.Donation: self._taken.came,
             records.Gifts: self._taken.came,
@@ -133,12 +133,12 @@ class Watch:
 
     def _attestation(self, state: State, record: records.Attestation) -> None:
         assert state.author is not None
-        held = sum(state.accounts[number].balance for number in record.accounts)
-        said = _Attested(record.id, state.author.id, record.at, record.amount, record.accounts, held)
-        for number in record.accounts:
-            before = self._attested.get(number)
-            if before is None or before.at <= said.at:
-                self._attested[number] = said
+        # As text, for the sum of many accounts may be more than a column holds.
+        held = str(sum(state.accounts[number].balance for number in record.accounts))
+        self._index.run(
+            "INSERT INTO audit_attested VALUES (?, ?, ?, ?, ?, ?)",
+            (record.at, record.id, state.author.number, record.amount, ",".join(map(str, record.accounts)), held),
+        )
 
     # --------------------------------------------------------------------------------------------- the end
 
@@ -147,7 +147,7 @@ class Watch:
         parts: tuple[Iterable[Finding], ...] = (
             self._beyond_total(state), self._told_differently(state), self._documents(state), exceeded_caps(state),
             self._late(), self._lag_found(), self._disputes(state), self._compromised(state, store),
-            self._taken.findings(state), self._unattested(state), mixed_roles(state),
+            self._taken.findings(state), self._unattested(state, store), mixed_roles(state),
         )  # fmt: skip
         return tuple(chain.from_iterable(map(bounded, parts)))
 
@@ -296,14 +296,42 @@ class Watch:
                 {"party": party.id, "key_id": key_id.hex(), "since": start, "until": end, "statements": count},
             )
 
-    def _unattested(self, state: State) -> Iterator[Finding]:
-        if not self._attested and not any(party.has("auditor") for party in state.parties):
-            return
-        stands = [
+    def _standing(self, state: State, store: Store) -> list[_Attested]:
+        """Return the attestations that are the last word on all that they name, without what a stolen key signed."""
+        stolen = {
+            keys.key_id(key.key): key.compromised
+            for party in state.parties
+            for key in party.keys
+            if key.compromised is not None
+        }
+        latest: dict[int, _Attested] = {}
+        rows = self._index.rows("SELECT id, party, at, amount, accounts, held FROM audit_attested ORDER BY at, rowid")
+        for id_, party, at, amount, accounts, held in rows:
+            if stolen and self._signed_with(stolen, store, id_):
+                continue
+            numbers = tuple(map(int, accounts.split(",")))
+            said = _Attested(id_, state.parties[party].id, at, amount, numbers, int(held))
+            latest.update(dict.fromkeys(numbers, said))
+        return [
             said
-            for number, said in sorted(self._attested.items())
-            if number == min(said.accounts) and all(self._attested[other] is said for other in said.accounts)
+            for number, said in sorted(latest.items())
+            if number == min(said.accounts) and all(latest[other] is said for other in said.accounts)
         ]
+
+    def _signed_with(self, stolen: dict[bytes, int], store: Store, id_: str) -> bool:
+        """Say whether a record was signed with a key that was compromised by then."""
+        row = self._index.find_id(id_)
+        assert row is not None
+        block = read_block(store, self._index.block_offset(row.place.height), row.place.height)
+        header = block.statements[row.place.statement].header
+        signed = {header.author, *header.signers} & stolen.keys()
+        return any(stolen[key_id] <= row.place.height for key_id in signed)
+
+    def _unattested(self, state: State, store: Store) -> Iterator[Finding]:
+        heard = self._index.first("SELECT 1 FROM audit_attested") is not None
+        if not heard and not any(party.has("auditor") for party in state.parties):
+            return
+        stands = self._standing(state, store)
         for unit in sorted({account.unit for account in state.accounts}):
             held = sum(account.balance for account in state.accounts if account.unit == unit)
             said_here = [said for said in stands if state.accounts[said.accounts[0]].unit == unit]

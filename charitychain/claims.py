@@ -33,6 +33,7 @@ from typing import Any
 from charitychain.chain.genesis import check_origin
 from charitychain.codec import check_id
 from charitychain.errors import MalformedError
+from charitychain.strictjson import read_json
 from charitychain.sumlog import Tag
 
 __all__ = ["CLAIM_MAX", "Claim", "format_claim", "label_secret", "parse_claim", "pseudonym"]
@@ -119,20 +120,10 @@ def parse_claim(text: str | bytes) -> Claim:
 
 
 def _load(text: str | bytes) -> object:
-    if len(text) > CLAIM_MAX:
-        raise _bad(f"it has more than {CLAIM_MAX} bytes")
     try:
-        return json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        # The sentence of a JSON error quotes nothing; that of a UTF-8 error may hold a byte, so neither is passed on.
-        raise _bad("it is not JSON in UTF-8, or a field stands there twice") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a field stands there twice")
-    return found
+        return read_json(text, size_max=CLAIM_MAX)
+    except ValueError as error:
+        raise _bad(str(error)) from error
 
 
 def _fields(value: object, names: tuple[str, ...], what: str) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 A use is *reported* by whoever spent; *evidenced* where it names documents by their hashes; *acknowledged* where
 somebody other than the payer says that it arrived; *disputed* where somebody denies it, or the key that signed it was
-compromised then. Money that another party took in is *in transit* until its owner says that it has it.
+compromised then. Money that another party took in is *in transit* as far as its owner has not said that it has it.
 
 Rules upheld here:
 
 - Each acknowledgement that is shown was read from its block, and its signature checked.
-- The last word of each party counts. A stand-in's word is shown as such, and for whom it speaks.
+- What a party acknowledged since it last disputed the record sums up; a party whose last word is a dispute disputes it.
+  Without an amount a word is about all of what stood then that the party had not acknowledged.
+- Of a gift the last word counts, be it about that gift or about all up to one.
+- Who owned an account then counts, not who owns it now. A stand-in's word is shown as such, and for whom it speaks.
 - Where a key was compromised from some block on, everything that it signed from there is disputed, and nothing erased.
 
 The index finds acknowledgements; that it left one out can only be seen by `charitychain.verify`.
@@ -15,6 +18,7 @@ The index finds acknowledgements; that it left one out can only be seen by `char
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +26,14 @@ from charitychain import records
 from charitychain.reading import Records
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import GiftAt, Link, known_gift
+from charitychain.state.lookup import GiftAt, Link
 from charitychain.state.terms import days_of
 from charitychain.units import format_amount
 
-__all__ = ["Acknowledged", "End", "compromised", "end_of", "has_arrived", "is_late"]
+__all__ = ["Acknowledged", "End", "Owners", "Undone", "arrived_of", "compromised", "end_of", "is_late", "undone_of"]
+
+Undone = Sequence[tuple[Place, int]]
+"""The reversals of a record: where each stands, and how much it undid in minor units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +71,90 @@ class End:
         return {name: value for name, value in found.items() if value not in (None, [])}
 
 
-def end_of(known: Records, id_: str, place: Place, amount: int, recipients: tuple[int, ...] = ()) -> End:
+class Owners:
+    """Who owned an account at a place, read from the records that say so."""
+
+    def __init__(self, known: Records) -> None:
+        self._known = known
+        self._found: dict[int, list[tuple[Place, int]]] = {}
+
+    def then(self, account: AccountState, place: Place) -> int:
+        """Return the number of the party that owned an account where a record stands."""
+        if account.number not in self._found:
+            self._found[account.number] = list(self._read(account))
+        owner = account.owner
+        for since, number in self._found[account.number]:
+            if since < place:
+                owner = number
+        return owner
+
+    def _read(self, account: AccountState) -> Iterator[tuple[Place, int]]:
+        known, state, index = self._known, self._known.reader.state, self._known.reader.index
+        row = index.find_id(account.id)
+        opened = known.get(row.place) if row is not None else None
+        if row is not None and isinstance(opened, records.Account) and opened.id == account.id:
+            yield row.place, state.party(opened.owner or known.author(row.place)).number
+        for place in index.links(account.id, Link.CHANGED):
+            change = known.get(place)
+            if isinstance(change, records.AccountChange) and change.account == account.number and change.owner:
+                yield place, state.party(change.owner).number
+
+
+def end_of(
+    known: Records,
+    owners: Owners,
+    id_: str,
+    place: Place,
+    amount: int,
+    *,
+    undone: Undone = (),
+    recipients: Sequence[AccountState] = (),
+) -> End:
     """Return what a record has come to.
 
     Args:
-        amount: What of it stands, net of reversals, minor units.
-        recipients: Party numbers of those to whom it went.
+        amount: What the record says, minor units.
+        undone: What was reversed of it since.
+        recipients: The accounts that it went to.
     """
-    words = tuple(_words(known, id_, recipients, amount))
+    words, sums, denied = list[Acknowledged](), dict[str, int](), dict[str, None]()
+    for said in known.reader.index.links(id_, Link.ACKNOWLEDGED):
+        record = known.get(said)
+        if not isinstance(record, records.Acknowledgement) or record.acknowledges != id_:
+            continue
+        by, disputed = known.author(said), record.status == "disputed"
+        before = 0 if disputed else sums.get(by, 0)
+        left = max(amount - sum(part for at, part in undone if at < said) - before, 0)
+        of = left if record.amount is None else record.amount
+        sums[by] = 0 if disputed else before + of
+        denied.pop(by, None)
+        if disputed:
+            denied[by] = None
+        number = known.reader.state.party(by).number
+        how = "stand-in" if record.on_behalf_of else "operator" if number == 0 else "independent"
+        if any(owners.then(account, said) == number for account in recipients):
+            how = "recipient"
+        words.append(Acknowledged(record.id, by, how, of, disputed, record.on_behalf_of, known.date(said)))
     why = compromised(known, place)
-    last = {word.by: word for word in words}
-    denied = [word.by for word in last.values() if word.disputed]
     if why is not None or denied:
-        return End("disputed", words, why or f"disputed by {', '.join(denied)}")
-    sums: dict[str, int] = {}
-    for word in words:
-        sums[word.by] = sums.get(word.by, 0) + word.amount
-    if sums and max(sums.values()) >= amount:
-        return End("acknowledged", words)
-    if sums:
-        return End("partly acknowledged", words)
+        return End("disputed", tuple(words), why or f"disputed by {', '.join(denied)}")
+    if words:
+        whole = max(sums.values()) >= amount - sum(part for _, part in undone)
+        return End("acknowledged" if whole else "partly acknowledged", tuple(words))
     return End("evidenced" if getattr(known.get(place), "evidence", ()) else "reported")
 
 
-def _words(known: Records, id_: str, recipients: tuple[int, ...], amount: int) -> list[Acknowledged]:
-    found = []
-    for place in known.reader.index.links(id_, Link.ACKNOWLEDGED):
+def undone_of(known: Records, id_: str) -> Undone:
+    """Return the reversals of a record, each movement checked."""
+    reader, found = known.reader, []
+    for place in reader.index.links(id_, Link.REVERSED):
         record = known.get(place)
-        if not isinstance(record, records.Acknowledgement) or record.acknowledges != id_:
-            continue
-        by = known.author(place)
-        number = known.reader.state.party(by).number
-        how = "recipient" if number in recipients else "stand-in" if record.on_behalf_of else "independent"
-        if number == 0 and how == "independent":
-            how = "operator"
-        said = amount if record.amount is None else record.amount
-        found.append(
-            Acknowledged(record.id, by, how, said, record.status == "disputed", record.on_behalf_of, known.date(place))
-        )
+        if isinstance(record, records.Reversal) and record.reverses == id_:
+            moves = reader.statement(place).moves[place.record : place.record + 1]
+            made = [reader.index.movement(*ref) for refs in moves for ref in refs]
+            for movement in made:
+                reader.check_movement(movement)
+            found.append((place, sum(movement.amount for movement in made if movement.is_inflow)))
     return found
 
 
@@ -116,36 +169,53 @@ def compromised(known: Records, place: Place) -> str | None:
     return None
 
 
-def has_arrived(known: Records, gift: GiftAt, account: AccountState) -> bool:
-    """Say whether a gift that another party took in has reached the owner of its account, by the owner's word."""
-    author = known.author(gift.place)
-    owner = known.reader.state.parties[account.owner].id
-    if author == owner:
-        return True
-    index = known.reader.index
-    for place in reversed(index.links(gift.id, Link.ACKNOWLEDGED)):
+def arrived_of(known: Records, owners: Owners, gift: GiftAt, account: AccountState) -> int:
+    """Return how much of a gift has reached the owner of its account, by that owner's word; minor units.
+
+    What its owner took in itself has arrived. In format 1 nobody can say that a gift arrived, so none is on its way.
+    """
+    state, index = known.reader.state, known.reader.index
+    if state.version == 1 or state.party(known.author(gift.place)).number == owners.then(account, gift.place):
+        return gift.amount
+    last, arrived = gift.place, 0
+    for place in index.links(gift.id, Link.ACKNOWLEDGED):
         record = known.get(place)
-        if isinstance(record, records.Acknowledgement) and record.acknowledges == gift.id:
-            whole = record.amount is None or record.amount >= gift.amount
-            return record.status != "disputed" and whole and known.author(place) == owner
+        if isinstance(record, records.Acknowledgement) and record.acknowledges == gift.id and not record.upto:
+            known.author(place)
+            said = gift.amount if record.amount is None else record.amount
+            last, arrived = place, 0 if record.status == "disputed" else said
     for place in reversed(index.links(account.id, Link.ARRIVED)):
+        if place < last:
+            break
         record = known.get(place)
-        if isinstance(record, records.Acknowledgement) and record.upto and known.author(place) == owner:
-            upto = known_gift(index, record.acknowledges)
-            if upto.account == gift.account and (upto.movement, upto.offset) >= (gift.movement, gift.offset):
-                return True
-    return False
+        if isinstance(record, records.Acknowledgement) and record.upto and _is_upto(known, record.acknowledges, gift):
+            known.author(place)
+            return gift.amount
+    return arrived
 
 
-def is_late(known: Records, id_: str, place: Place, accounts: tuple[AccountState, ...]) -> bool:
+def _is_upto(known: Records, id_: str, gift: GiftAt) -> bool:
+    """Say whether a gift came into the same account before the one of this id, or is that one."""
+    marked = known.reader.gift(id_)
+    record = known.get(marked.place)
+    told = getattr(record, "account", None) == gift.account and id_.partition("/")[0] == (
+        getattr(record, "series", None) or records.record_id(record)
+    )
+    return told and (marked.place, marked.offset) >= (gift.place, gift.offset)
+
+
+def is_late(known: Records, place: Place, accounts: Iterable[AccountState]) -> bool:
     """Say whether a record was entered after the period that its stated date belongs to was closed."""
-    date = getattr(known.get(place), "date", None)
-    if date is None or not known.reader.index.links(id_, Link.LATE):
+    record = known.get(place)
+    date = getattr(record, "date", None)
+    if date is None:
         return False
     first = days_of(date)[0]
     for account in accounts:
         for closing in known.reader.index.links(account.id, Link.CLOSED):
             period = known.get(closing)
-            if isinstance(period, records.Period) and closing < place and first <= period.until:
+            if not isinstance(period, records.Period) or account.number not in (row[0] for row in period.totals):
+                continue
+            if closing < place and first <= period.until:
                 return True
     return False

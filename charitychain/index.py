@@ -31,7 +31,7 @@ from charitychain.tape import Run
 
 __all__ = ["Head", "Index", "IndexBusy", "IndexDamaged"]
 
-_SCHEMA_VERSION = 5
+_SCHEMA_VERSION = 6
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, offset INTEGER, hash BLOB);
@@ -366,7 +366,7 @@ def _pack(m: Movement) -> bytes:
         [
             m.account, m.index, int(m.kind), m.place, m.amount, m.in_before, m.rule_before, m.named_before,
             m.back_before, m.source, m.second, m.conversion, m.previous, m.gifts, int(m.named), m.takes, m.target,
-            m.parts, m.year, m.category,
+            m.parts, m.year, m.owner, m.category,
         ]
     )  # fmt: skip
 

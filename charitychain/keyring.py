@@ -124,19 +124,6 @@ class Keyring:
         key = PrivateKey.from_seed(seed)
         return self._store(origin, party, encode_key(seed, passphrase), key.public_key, label), key
 
-    def adopt(
-        self, origin: str, party: str, source: Path, passphrase: Callable[[KeyEntry], bytes] | None = None
-    ) -> tuple[KeyEntry, PrivateKey]:
-        """Take a copy of a key file made elsewhere (openssl, ssh-keygen) into the keyring, as it is.
-
-        Raises:
-            KeyAccessError: as `load` does.
-            StorageError: ``CC-STATE``: the files could not be written.
-        """
-        data = _read_secret(source)
-        key = _decode(data, KeyEntry(source, party, b""), passphrase)
-        return self._store(origin, party, data, key.public_key), key
-
     def load(self, entry: KeyEntry, passphrase: Callable[[KeyEntry], bytes] | None = None) -> PrivateKey:
         """Return the private key of an entry.
 

@@ -249,11 +249,14 @@ class Ledger:
             last = days_of(date)[1]
         store = open_file(self.path)
         try:
-            view = StoreUpto(store, moment(store, height=height, day_of=last))
+            end, torn = moment(store, height=height, day_of=last)
+            view = StoreUpto(store, end)
             found = Ledger(self.path, view, self.keyring, self._passphrase, self._clock)
         except BaseException:
             store.close()
             raise
+        if torn is not None:
+            found.notices.append(f"The file ends inside a block at byte {torn}: a write was cut off.")
         found._sidecar = Scratch(self._sidecar.path, found.genesis, found.notices)
         return found
 
@@ -376,21 +379,20 @@ class Ledger:
         index = sidecar.open(store, to_write=True, patient=not dry)
         stack.callback(index.close)
         height, tail = self._tail(store, index)
-        key = self._operator_key(index)
-        first = marks.find(key)
+        listed = self._sealing_keys(index)
+        held = marks.all_of(listed)
         if tail is not None:
-            self._judge(tail, height, first if dry else marks.of(key))
+            self._judge(tail, height, held if dry else held or [marks.of(listed[0])])
             if not dry:
                 self._cut(store, tail)
         head = sidecar.bring_forward(index, store, upto=tail.offset if tail is not None else None)
         reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
-        operator = reader.state.operator_key()
-        self._operator = self.keyring.find(operator)
-        recovery = reader.state.parties[0].recovery_at(head.height + 1)
-        # The key may have been replaced in what was replayed, and a recovery key has sealed what it signed.
-        for mark in {first, marks.find(operator), marks.find(recovery) if recovery is not None else None}:
-            if mark is not None:  # without the operator's key nothing can be sealed, but all can be checked
-                check_mark(index, mark, head, advance=not dry)
+        operator, recovery = reader.state.sealing_keys(), reader.state.parties[0].recovery_at(head.height + 1)
+        self._operator = next(filter(None, map(self.keyring.find, operator)), None)
+        # Keys may have been replaced in what was replayed, and a recovery key has sealed what it signed. Without any
+        # of them nothing can be sealed, but all can be checked.
+        for mark in {*held, *marks.all_of([*operator, *([recovery] if recovery is not None else [])])}:
+            check_mark(index, mark, head, advance=not dry)
         core = Sealer(
             store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
             self._private_key, None if dry else marks.of, self._clock, self._has_key,
@@ -400,11 +402,13 @@ class Ledger:
             raise IndexBusy("another process has brought the index forward")
         return core
 
-    def _judge(self, tail: Frame, height: int, mark: HighWaterMark | None) -> None:
+    def _judge(self, tail: Frame, height: int, held: list[HighWaterMark]) -> None:
         """Check that what stands behind the last whole block may be left out."""
-        if mark is not None:
+        for mark in held:
             check_tail(tail, height, mark)
-        elif tail.fault != "CC-TORN":
+        if held:
+            return
+        if tail.fault != "CC-TORN":
             raise damaged(tail)
         else:  # a dry run of somebody who has no mark to judge by goes on as a reader does
             self.notices.append(f"The file ends inside a block at byte {tail.offset}: a write was cut off.")
@@ -427,11 +431,11 @@ class Ledger:
         kept = store.cut(tail.offset)
         self.notices.append(f"A write was cut off at byte {tail.offset}; the bytes after it are kept in {kept}.")
 
-    def _operator_key(self, index: Index) -> bytes:
+    def _sealing_keys(self, index: Index) -> list[bytes]:
         head = index.head()
         if head is None:
-            return self.genesis.key
-        return State.load(index, self.identity, self.genesis.version, head.height + 1).operator_key()
+            return [self.genesis.key]
+        return State.load(index, self.identity, self.genesis.version, head.height + 1).sealing_keys()
 
     def _private_key(self, public: bytes) -> PrivateKey:
         key = self._loaded.get(public)

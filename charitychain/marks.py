@@ -14,6 +14,7 @@ What a mark is, and how it survives a power cut, is `charitychain.mark`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from charitychain.chain.genesis import Genesis
@@ -53,6 +54,10 @@ class Marks:
                 return None
             self._open[public] = found
         return self._open[public]
+
+    def all_of(self, listed: Iterable[bytes]) -> list[HighWaterMark]:
+        """Return the marks of those keys that are at hand."""
+        return [mark for public in listed if (mark := self.find(public)) is not None]
 
     def of(self, public: bytes) -> HighWaterMark:
         """Return the mark of an operator key.

@@ -28,11 +28,12 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from charitychain import merkle
 from charitychain.codec import check_id, check_text, encode
 from charitychain.errors import MalformedError, VerificationError
+from charitychain.strictjson import read_json
 from charitychain.sumlog import Tag
 
 __all__ = [
@@ -119,8 +120,16 @@ def new_details(values: Iterable[tuple[str, str]]) -> tuple[Detail, ...]:
     """Return details with fresh salts, in the order of their names.
 
     Raises:
-        MalformedError: ``CC-PRIVATE``: none, too many, or a name twice. ``CC-ID``, ``CC-TEXT``: as `Detail.leaf` does.
+        MalformedError: ``CC-PRIVATE``: none, too many, a name twice, or a value that says nothing. ``CC-ID``,
+            ``CC-TEXT``: as `Detail.leaf` does.
     """
+    values = tuple(values)
+    for name, value in values:
+        if not value.strip():  # a file that was empty by accident would be sealed for ever
+            name = check_id(name, what="name of a private detail")
+            raise MalformedError(
+                "CC-PRIVATE", f"the private detail {name!r} is empty; give it a value, or leave it out"
+            )
     details = tuple(sorted((Detail(*pair, secrets.token_bytes(SALT_BYTES)) for pair in values), key=lambda d: d.name))
     commit(details)
     return details
@@ -130,7 +139,7 @@ def commit(details: Iterable[Detail]) -> tuple[bytes, tuple[bytes, ...]]:
     """Return the root over details, and their leaf hashes in the order of their names.
 
     Raises:
-        MalformedError: as `new_details` does.
+        MalformedError: as `new_details` does; what is empty was sealed once and still counts.
     """
     ordered = sorted(details, key=lambda detail: detail.name)
     if not 0 < len(ordered) <= DETAILS_MAX:
@@ -208,12 +217,10 @@ def parse_disclosure(text: str | bytes) -> Disclosure:
     Raises:
         MalformedError: ``CC-PRIVATE``: it has not the form of a disclosure.
     """
-    if len(text) > DISCLOSURE_MAX:
-        raise _bad(f"it has more than {DISCLOSURE_MAX} bytes")
     try:
-        value = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise _bad("it is not JSON in UTF-8, or a field stands there twice") from error
+        value = read_json(text, size_max=DISCLOSURE_MAX)
+    except ValueError as error:
+        raise _bad(str(error)) from error
     if not isinstance(value, dict) or value.get("form") != _FORM:
         raise _bad(f"'form' must be {_FORM!r}; this is no disclosure, or one of another release")
     if value.keys() != set(_FIELDS):
@@ -230,13 +237,6 @@ def parse_disclosure(text: str | bytes) -> Disclosure:
         raise _bad(error.message) from error
     path = tuple(map(_sibling, value["path"]))
     return Disclosure(_hex(value["identity"], 32, "identity"), id_, detail, path, _hex(value["root"], 32, "root"))
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a field stands there twice")
-    return found
 
 
 def _hex(value: object, size: int, name: str) -> bytes:

@@ -111,8 +111,10 @@ def check_version(store: Store, genesis: Genesis) -> None:
         )
 
 
-def moment(store: Store, *, height: int | None = None, day_of: str | None = None) -> int:
+def moment(store: Store, *, height: int | None = None, day_of: str | None = None) -> tuple[int, int | None]:
     """Return where a ledger's blocks ended at an earlier moment: behind a block, or behind the last one of a day.
+
+    The second offset is where the store is torn, if nothing but that ended the moment: more may have stood there.
 
     Args:
         height: The last block to count.
@@ -121,17 +123,19 @@ def moment(store: Store, *, height: int | None = None, day_of: str | None = None
     Raises:
         NotFoundError: ``CC-UNKNOWN-MOMENT``: there is no such block, or none had been sealed by then.
     """
-    end, found, first = None, -1, ""
+    end, found, first, torn = None, -1, "", None
     for frame in store.scan():
         header = blocks.peek_header(frame.payload or b"")
         # A header that cannot be read is met, and told, by the replay of what stands before the end.
         sealed = day(header.time) if header is not None else ""
         first = first or sealed
-        if frame.fault == "CC-TORN" or (day_of is not None and sealed > day_of):
+        if frame.fault == "CC-TORN":
+            torn = frame.offset
+        if torn is not None or (day_of is not None and sealed > day_of):
             break
         end, found = frame.end, found + 1
         if found == height:
-            return end
+            return end, None
     if height is not None:
         raise NotFoundError("CC-UNKNOWN-MOMENT", f"{store.name} has no block {height}; its last is {found}")
     if end is None:
@@ -140,7 +144,7 @@ def moment(store: Store, *, height: int | None = None, day_of: str | None = None
             f"nothing of {store.name} was sealed up to {day_of}; its first block is of {first}. A moment goes by the"
             " day of sealing, not by the dates that records state",
         )
-    return end
+    return end, torn
 
 
 class Reader:
@@ -164,9 +168,9 @@ class Reader:
             raise self._unfit()
         self.state.height = head.height
         first = self.block.statements[0].header.author if self.block.statements else None
-        key = self.state.operator_key(first)
+        sealing = self.state.sealing_keys(first)
         self.state.height = head.height + 1
-        blocks.check_seal(self.block.seal, genesis.origin, head.height + 1, self._log_root, key)
+        blocks.check_seal(self.block.seal, genesis.origin, head.height + 1, self._log_root, sealing)
         if self.state.roots() != (self.block.header.accounts, self.block.header.parties):
             raise self._unfit()
 

@@ -27,6 +27,8 @@ from charitychain.store.protocol import Frame
 
 __all__ = ["Fault", "Replay", "raise_fault"]
 
+_DAY = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -295,7 +297,7 @@ class Replay:
         try:
             if self._log_known:
                 first = block.statements[0].header.author if block.statements else None
-                blocks.check_seal(block.seal, self.genesis.origin, size, root, self.state.operator_key(first))
+                blocks.check_seal(block.seal, self.genesis.origin, size, root, self.state.sealing_keys(first))
         except CharitychainError as error:
             self._damaged = True
             self._error(error, part=block.seal)
@@ -328,6 +330,11 @@ class Replay:
                 state.check_order(header)
         except VerificationError as error:
             self._error(error, statement=number, part=part)
+        if self.genesis is not None and self.genesis.version > 1 and header.time > self._sealed + _DAY:
+            self._fault(
+                "CC-FUTURE", "the statement was signed more than a day after its block was sealed, as they say",
+                statement=number, part=part, expected=f"at most {self._sealed + _DAY}", found=header.time,
+            )  # fmt: skip
         try:
             state.begin_statement([header.author, *header.signers], header.time)
         except VerificationError:  # an unknown key: reported above

@@ -21,7 +21,7 @@ from typing import Any
 from charitychain import merkle, records
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
-from charitychain.errors import CharitychainError, RefusedError, StorageError, VerificationError
+from charitychain.errors import CharitychainError, KeyAccessError, RefusedError, StorageError, VerificationError
 from charitychain.index import Head, Index, IndexDamaged
 from charitychain.keyring import HighWaterMark
 from charitychain.keys import PrivateKey, key_id
@@ -35,6 +35,7 @@ __all__ = ["Part", "Sealer", "first_block", "party_record", "write_block"]
 
 _RECORDS_IN_STATEMENT = 1000
 _EXPIRY = 1000
+_DAY = 86_400
 """A statement made here may be sealed up to this many blocks later."""
 
 KeyOf = Callable[[bytes], PrivateKey]
@@ -122,14 +123,16 @@ class Sealer:
         self.pending += 1
         if columns is not None:
             self._columns.append(columns)
-            self._close_statement()  # so that its gifts can be found by what follows in this block
+        if columns is not None or isinstance(record, records.AccountChange):
+            self._close_statement()  # so that what follows in this block can look up its gifts, or who owned what
 
     def settle(self, id_: str) -> None:
-        """Close the open statement if it holds this id or undoes it, so that what refers to it can look it up."""
+        """Close the open statement if it holds this id, undoes it or acknowledges it, so that others can see it."""
         if self._records:
             row = self.state.lookup.find_id(id_)
             places = [row.place] if row is not None else []
-            places += self.state.lookup.links(id_, Link.REVERSED)
+            for kind in (Link.REVERSED, Link.ACKNOWLEDGED):
+                places += self.state.lookup.links(id_, kind)
             if any(place[:2] == self.state.place[:2] for place in places):
                 self._close_statement()
 
@@ -189,8 +192,8 @@ class Sealer:
             for record, its_columns, parties in parts:
                 needed += parties
                 signers = self._recovery_key(author) if by_recovery else self.signers(author, needed)
-                for key in () if draft else signers:
-                    self.key_of(key)  # a missing key is told before anything is recorded
+                if not draft:
+                    self.check_at_hand(signers)
                 records.check_record(record)
                 if waiting is None:
                     waiting = statements.prepare_statement([], [], signers, **self._header_fields(author))
@@ -237,6 +240,10 @@ class Sealer:
         statements.check_records_root(statement)
         self._close_statement()
         self.state.check_order(statement.header)
+        if self._genesis.version > 1 and statement.header.time > self._clock() + _DAY:
+            raise RefusedError(
+                "CC-FUTURE", "this was signed more than a day from now, by its author's clock; see which clock is wrong"
+            )
         columns = iter(statement.columns)
         items = [
             (record, next(columns, None) if isinstance(record, records.Gifts) else None)
@@ -292,9 +299,35 @@ class Sealer:
         """Say whether the private key of a public one is at hand."""
         return self._has_key(public_key)
 
+    def check_at_hand(self, signers: Sequence[bytes]) -> None:
+        """Check that these keys can sign here, before anything is recorded, and say whose is missing.
+
+        Raises:
+            KeyAccessError: ``CC-KEY-MISSING``; others as `key_of` raises them.
+        """
+        for public in signers:
+            self._key_at_hand(public)
+
+    def _key_at_hand(self, public: bytes) -> PrivateKey:
+        try:
+            return self.key_of(public)
+        except KeyAccessError as error:
+            if error.code != "CC-KEY-MISSING":
+                raise
+            party = self.state.party_of(key_id(public))
+            if party.number == 0:
+                whose, way = "the operator", "write it with --draft FILE and let the operator record it"
+            else:
+                whose = repr(party.id)
+                way = f"take --author where somebody else may sign, or write it with --draft FILE for {whose} to cosign"
+            raise KeyAccessError(
+                error.code,
+                f"{whose} must sign, and {error.message}; name another folder with --keys, or {way}",
+                **{**error.facts, "party": party.id},
+            ) from error
+
     def _open_statement(self, signers: tuple[bytes, ...]) -> None:
-        for key in signers:
-            self.key_of(key)  # a missing key is told before anything is recorded
+        self.check_at_hand(signers)
         self._time_signed = int(self._clock())
         self.state.begin_statement(map(key_id, signers), self._time_signed)
         self._signers = signers
@@ -385,8 +418,9 @@ class Sealer:
     def _seal(self, header: blocks.BlockHeader) -> tuple[list[tuple[int, int, bytes]], int]:
         log = self._log.copy()
         nodes = log.append(header.hash())
-        operator = self.state.operator_key(self._statements[0].header.author)
-        key = self.key_of(operator)
+        listed = self.state.sealing_keys(self._statements[0].header.author)
+        operator = next((key for key in listed if self.has_key(key)), listed[0])
+        key = self._key_at_hand(operator)
         seal = blocks.make_seal(self._genesis.origin, log.size, log.root(), key)
         block = blocks.Block(header, None, tuple(self._statements), seal)
         # Each operator key has its own mark: after a rotation it is the new key that must never seal twice.

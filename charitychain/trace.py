@@ -6,7 +6,8 @@ backwards. Both answer from the index and check everything that the answer rests
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from charitychain import records
@@ -22,16 +23,19 @@ from charitychain.answers import (
     Trace,
     Voided,
 )
-from charitychain.ends import End, compromised, end_of, has_arrived, is_late
+from charitychain.ends import End, Owners, Undone, arrived_of, compromised, end_of, is_late, undone_of
 from charitychain.errors import NotFoundError, VerificationError
 from charitychain.reading import Reader, Records
 from charitychain.records import Place
-from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow
+from charitychain.state.accounts import AccountState
+from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow, reversals_of
 from charitychain.state.lookup import GiftAt, Link, gifts_of
-from charitychain.state.movements import Kind, Ref
+from charitychain.state.movements import Kind
 from charitychain.state.origins import origins
 
 __all__ = ["Money", "Sources", "Trace", "balances", "find_sources", "trace_gift"]
+
+_REPLACING = (records.Disbursement, records.Split, records.Expenditure, records.Conversion)
 
 
 def ledger_facts(reader: Reader) -> dict[str, Any]:
@@ -70,7 +74,7 @@ class _Telling:
 
     def __init__(self, reader: Reader, gift: GiftAt, flow: Flow) -> None:
         self.reader, self.gift, self.flow, self.known = reader, gift, flow, Records(reader)
-        self.accounts = reader.state.accounts
+        self.accounts, self.owners = reader.state.accounts, Owners(self.known)
         self._ends: dict[Place, End] = {}
         self.known.author(gift.place)
 
@@ -79,8 +83,6 @@ class _Telling:
         refunds = self._refunds()
         unit = self.reader.unit_of(self.accounts[gift.account])
         back = sum(m.amount for (_, donation), m in refunds.items() if donation == gift.id and m.unit == unit)
-        held = {number: sum(run.length for run in runs) for number, runs in flow.held.items()}
-        arrived = has_arrived(known, gift, self.accounts[gift.account])
         return Trace(
             donation=gift.id,
             account=self.accounts[gift.account].id,
@@ -90,14 +92,7 @@ class _Telling:
             source=getattr(known.get(gift.place), "source", None),
             donor=donor.hex() if donor else None,
             uses=tuple(sorted((self._use(*item) for item in flow.uses.items()), key=lambda u: (u.path, u.id))),
-            held=tuple(
-                Held(
-                    self.accounts[n].id, self._money(left, n),
-                    "held" if arrived or n != gift.account else "in transit",
-                )
-                for n, left in sorted(held.items())
-                if left
-            ),
+            held=tuple(self._held()),
             converted=self._conversions(),
             refunds=tuple(Refunded(id_, m, donation) for (id_, donation), m in sorted(refunds.items())),
             remainder=tuple(
@@ -110,36 +105,57 @@ class _Telling:
             sealed=known.sealed(gift.place),
             lag_days=known.lag_days(gift.place),
             disputed=compromised(known, gift.place),
+            late=is_late(known, gift.place, (self.accounts[gift.account],)),
             ledger=ledger_facts(self.reader),
         )  # fmt: skip
 
     def _money(self, amount: int, account: int) -> Money:
         return Money(amount, self.reader.unit_of(self.accounts[account]))
 
-    def _owner(self, account: int) -> str:
-        return self.reader.state.parties[self.accounts[account].owner].id
+    def _by(self, place: Place, account: int) -> str:
+        """Return who answers for what left an account: its owner then, where that one signed, else the author."""
+        owner = self.owners.then(self.accounts[account], place)
+        return self.known.signed_by(place, self.reader.state.parties[owner].id)
 
-    def _end(self, place: Place, id_: str, outflow: Ref, recipients: tuple[int, ...] = ()) -> End:
-        """Return what a record that took an outflow has come to."""
+    def _held(self) -> Iterator[Held]:
+        """Yield what still rests, by account; in the gift's own first what is in transit there, then the rest."""
+        gift, own = self.gift, self.accounts[self.gift.account]
+        stands = gift.amount - sum(self.flow.voided.values())
+        waits = max(stands - arrived_of(self.known, self.owners, gift, own), 0)
+        for number, runs in sorted(self.flow.held.items()):
+            left = sum(run.length for run in runs)
+            transit = min(left, waits) if number == own.number else 0
+            for amount, state in ((transit, "in transit"), (left - transit, "held")):
+                if amount:
+                    yield Held(self.accounts[number].id, self._money(amount, number), state)
+
+    def _end(
+        self, place: Place, id_: str, amount: int, undone: Undone = (), recipients: Sequence[AccountState] = ()
+    ) -> End:
         if place not in self._ends:
-            movement = self.reader.index.movement(*outflow)
-            undone = self.accounts[outflow[0]].reversed.find(outflow[1])
-            net = movement.amount - (undone.sum if undone else 0)
-            self._ends[place] = end_of(self.known, id_, place, net, recipients)
+            self._ends[place] = end_of(
+                self.known, self.owners, id_, place, amount, undone=undone, recipients=recipients
+            )
         return self._ends[place]
 
     def _use(self, use: Use, amount: int) -> FinalUse:
         known, account = self.known, self.accounts[use.outflow[0]]
-        place = self.reader.index.movement(*use.outflow).place
-        record = known.get(place)
+        outflow = self.reader.index.movement(*use.outflow)
+        place, record = outflow.place, known.get(outflow.place)
         assert isinstance(record, records.Expenditure)
+        undone = [(back.place, back.amount) for back, _ in reversals_of(self.reader.index, account, outflow)]
         return FinalUse(
             record.id, account.id, self._money(amount, use.outflow[0]), record.payee, record.purpose, record.category,
-            tuple(map(known.id, use.path)), known.date(place), self._end(place, record.id, use.outflow),
-            known.signed_by(place, self._owner(use.outflow[0])), use.chosen, known.sealed(place), known.lag_days(place),
-            is_late(known, record.id, place, (account,)),
+            tuple(map(known.id, use.path)), known.date(place), self._end(place, record.id, record.amount, undone),
+            self._by(place, account.number), use.chosen or any(map(self._names_a_gift, use.path)), known.sealed(place),
+            known.lag_days(place), is_late(known, place, (account,)),
             record.replaces, self._taken_over_from(record, account.id),
         )  # fmt: skip
+
+    def _names_a_gift(self, place: Place) -> bool:
+        """Say whether a record is a reversal of one gift's share: what came back by it was chosen."""
+        record = self.known.get(place)
+        return isinstance(record, records.Reversal) and record.gift is not None
 
     def _taken_over_from(self, record: records.Expenditure, account: str) -> str | None:
         row = self.reader.index.find_id(record.replaces) if record.replaces is not None else None
@@ -196,35 +212,45 @@ class _Telling:
                     self.accounts[ref[0]].id,
                     self._money(amount, ref[0]),
                     record.reason,
-                    self._taken_over_by(record.reverses),
+                    self._taken_over_by(record.reverses, place),
+                    record.gift is not None,
                 )
             )
         return tuple(found)
 
-    def _taken_over_by(self, id_: str) -> tuple[tuple[str, str], ...]:
-        found = []
+    def _taken_over_by(self, id_: str, reversal: Place) -> tuple[tuple[str, str], ...]:
+        """Return the records entered instead, with their accounts.
+
+        Those of the reversal's own statement; where there are none, those of statements that reverse nothing of it.
+        """
+        found = dict[tuple[int, int], list[tuple[str, str]]]()
         for place in self.reader.index.links(id_, Link.REPLACED):
             record = self.known.get(place)
-            if isinstance(record, records.Expenditure) and record.replaces == id_:
-                found.append((record.id, self.accounts[record.account].id))
-        return tuple(found)
+            if isinstance(record, _REPLACING) and record.replaces == id_:
+                found.setdefault(place[:2], []).append((record.id, self.accounts[record.account].id))
+        if reversal[:2] in found:
+            return tuple(found[reversal[:2]])
+        others = {place[:2] for place in self.reader.index.links(id_, Link.REVERSED)}
+        return tuple(chain.from_iterable(rows for statement, rows in found.items() if statement not in others))
 
     def _steps(self) -> tuple[Step, ...]:
-        """Return the records that passed the gift on and were not undone, in ledger order."""
-        found = []
-        for ref in self.flow.passed:
-            outflow = self.reader.index.movement(*ref)
-            record = self.known.get(outflow.place)
+        """Return the records that passed the gift on and were not wholly undone, in ledger order."""
+        found: dict[Place, Step] = {}
+        for place, ref in sorted((self.reader.index.movement(*ref).place, ref) for ref in self.flow.passed):
+            record = self.known.get(place)
             if isinstance(record, records.Disbursement | records.Split | records.Conversion):
-                targets = [outflow.target] if outflow.target is not None else [part[:2] for part in outflow.parts]
-                owners = tuple(self.accounts[target[0]].owner for target in targets)
-                end = self._end(outflow.place, record.id, ref, owners)
-                by = self.known.signed_by(outflow.place, self._owner(ref[0]))
-                date = self.known.date(outflow.place)
-                amount = self._money(record.amount, record.account)
-                sealed, lag = self.known.sealed(outflow.place), self.known.lag_days(outflow.place)
-                found.append((outflow.place, Step(record.id, record.NAME, amount, end, by, date, sealed, lag)))
-        return tuple(dict(sorted(found, key=lambda item: item[0])).values())
+                numbers = [number for number, _ in record.parts] if isinstance(record, records.Split) else [record.to]
+                targets = [self.accounts[number] for number in numbers]
+                undone = () if isinstance(record, records.Conversion) else undone_of(self.known, record.id)
+                if sum(part for _, part in undone) == record.amount:
+                    continue
+                found[place] = Step(
+                    record.id, record.NAME, self._money(record.amount, record.account),
+                    self._end(place, record.id, record.amount, undone, targets), self._by(place, ref[0]),
+                    self.known.date(place), self.known.sealed(place), self.known.lag_days(place),
+                    is_late(self.known, place, (self.accounts[record.account], *targets)),
+                )  # fmt: skip
+        return tuple(found.values())
 
 
 def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, limit: int = PIECE_LIMIT) -> Sources:

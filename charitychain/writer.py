@@ -62,6 +62,8 @@ class Writer:
         Raises:
             MalformedError, RefusedError, KeyAccessError: as for `add`; nothing since the last commit is recorded then.
         """
+        if not listed:
+            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         known = [self._known(entry) for entry in listed]
         if all(known):
             return False
@@ -76,11 +78,13 @@ class Writer:
         return True
 
     def draft(self, listed: Sequence[entries.Entry]) -> SignedStatement:
-        """Return entries as one statement that nobody has signed yet; for a dry run.
+        """Return entries, one at least, as one statement that nobody has signed yet; for a dry run.
 
         Raises:
             MalformedError, RefusedError: as for `add`.
         """
+        if not listed:
+            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         first, parts = self._together(listed)
         return self.core.prepare(parts, first.author, by_recovery=first.by_recovery)
 
@@ -108,8 +112,6 @@ class Writer:
 
     def _together(self, listed: Sequence[entries.Entry]) -> tuple[entries.Built, Iterator[Part]]:
         """Return the first record of a statement, and all of them, each built when those before it count."""
-        if not listed:
-            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         for entry in listed:
             entries.check_form(entry)
         if len({bool(entry.get("by_recovery")) for entry in listed}) > 1:
@@ -131,9 +133,9 @@ class Writer:
 
     def _build(self, entry: entries.Entry) -> entries.Built:
         kind = entries.check_form(entry)
-        for about in ("reverses", "acknowledges"):
+        for about in ("reverses", "acknowledges", "replaces", "line"):
             if isinstance(entry.get(about), str):
-                self.core.settle(str(entry[about]))
+                self.core.settle(str(entry[about]).partition("/")[0] if about == "line" else str(entry[about]))
         if kind in ("party", "key") and "proof" not in entry and "key" in entry:
             entry = {**entry, "proof": self._prove(entry, "key")}
         if kind == "party" and "recovery" in entry and "recovery_proof" not in entry:
@@ -148,9 +150,9 @@ class Writer:
         signing = [built.author, *built.cosigners]
         for needed, parties in built.approvals:
 
-            def rank(party: PartyState) -> tuple[bool, bool]:
+            def rank(party: PartyState) -> tuple[bool, bool, bool]:
                 key = party.key_at(state.height)
-                return party not in signing, key is None or not self.core.has_key(key)
+                return party.suspended, party not in signing, key is None or not self.core.has_key(key)
 
             chosen += sorted(parties, key=rank)[:needed]
         return chosen
@@ -257,9 +259,13 @@ class Writer:
             key = self._make_key(id).public_key.hex()
         return self.add(_entry("party", fields, id=id, roles=roles, key=key))
 
-    def rotate_key(self, party: str) -> bool:
-        """Replace a party's key by a new one in the keyring, which acts from the next block on."""
-        old = self.core.state.party(party).key_at(self.core.state.height)
+    def rotate_key(self, party: str, *, old: bytes | None = None) -> bool:
+        """Replace a party's key by a new one in the keyring, which acts from the next block on.
+
+        Args:
+            old: The public key, where the party has several and it is not the newest.
+        """
+        old = old or self.core.state.party(party).key_at(self.core.state.height)
         if old is None:
             raise RefusedError("CC-KEY-LATER", f"{party!r} has no acting key to replace", party=party)
         new = self._make_key(party).public_key.hex()

@@ -135,8 +135,8 @@ def make_seal(origin: str, size: int, root: bytes, key: keys.PrivateKey) -> byte
     return note.sign_checkpoint(note.Checkpoint(origin, size, root, ()), key)
 
 
-def check_seal(seal: bytes, origin: str, size: int, root: bytes, public_key: bytes) -> None:
-    """Check that `seal` is the operator's signed checkpoint of exactly this log.
+def check_seal(seal: bytes, origin: str, size: int, root: bytes, public_keys: Sequence[bytes]) -> None:
+    """Check that `seal` is the operator's checkpoint of exactly this log, signed by one of its keys.
 
     Ed25519 signing is deterministic, yet a signer can make other valid signatures; what is fixed is the text, the key
     name and that there is one signature line.
@@ -146,7 +146,7 @@ def check_seal(seal: bytes, origin: str, size: int, root: bytes, public_key: byt
         VerificationError: ``CC-SEAL``: another text, another key, or a bad signature.
     """
     text = note.format_checkpoint(note.Checkpoint(origin, size, root, ()))
-    opened = note.open_note(seal, [note.parse_vkey(note.vkey(origin, public_key))])
+    opened = note.open_note(seal, [note.parse_vkey(note.vkey(origin, key)) for key in public_keys])
     if opened.text != text or seal.count(b"\n\xe2\x80\x94 ") != 1:
         raise VerificationError(
             "CC-SEAL",

@@ -45,7 +45,7 @@ _COMMANDS = {
     "cosign": ("drafts", "Sign a draft."),
     "submit": ("drafts", "Record a draft that everybody signed."),
     "donor": ("people", "Name donors off the ledger, and hand them claims."),
-    "annex": ("people", "Show, disclose and erase private details."),
+    "annex": ("annex", "Show, disclose and erase private details."),
     "import": ("exchange", "Enter a journal (JSON Lines) or a table of gifts (CSV)."),
     "export": ("exchange", "Write the ledger as a journal."),
     "verify": ("check", "Check everything, and list every fault."),

@@ -17,7 +17,8 @@ import click
 
 from charitychain import records
 from charitychain.cli import output
-from charitychain.cli.privately import given_bytes
+from charitychain.cli.files import write_new
+from charitychain.cli.privately import forget_unsealed, given_bytes
 from charitychain.cli.session import formatted, on_ledger, opened, passphrases, with_keys
 from charitychain.drafts import (
     MAX_DRAFT_BYTES,
@@ -31,7 +32,7 @@ from charitychain.drafts import (
     signers_of,
     was_recorded,
 )
-from charitychain.durable import create_file, replace_file
+from charitychain.durable import replace_file
 from charitychain.errors import CharitychainError, KeyAccessError, MalformedError, RefusedError, StorageError
 from charitychain.interop.journal import parse_line
 from charitychain.keys import PrivateKey, key_id
@@ -130,6 +131,8 @@ def submit(files: tuple[str, ...], ledger: str | None, format_: str, as_json: bo
         with found.writer() as writer:
             new = [one for one in groups.values() if _submit(writer, found, one)]
             head = writer.commit()
+        for group in new:
+            forget_unsealed(found, group[0].statement.records())
     known = [one for one in groups.values() if one not in new]
     facts: dict[str, Any] = {
         "records": [fact for group in groups.values() for fact in _records(group[0])],
@@ -246,15 +249,11 @@ def _write(target: str, data: bytes, *, instead: bool) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    if not instead:
+        write_new(target, data, mode=0o644, hint="it may hold signatures; choose another name")
+        return
     try:
-        if instead:
-            replace_file(Path(os.path.realpath(target)), data, mode=0o644)
-        else:
-            create_file(Path(target), data, mode=0o644)
-    except FileExistsError as error:
-        raise RefusedError(
-            "CC-EXISTS", f"{target} exists already, and may hold signatures; choose another name", path=target
-        ) from error
+        replace_file(Path(os.path.realpath(target)), data, mode=0o644)
     except OSError as error:
         raise StorageError("CC-STORAGE", f"{target} cannot be written: {error.strerror}", path=target) from error
 

@@ -10,11 +10,12 @@ import click
 
 from charitychain.cli import output
 from charitychain.cli.drafts import DRAFT, draft_target, write_look
-from charitychain.cli.privately import Privately
+from charitychain.cli.privately import Privately, forget_unsealed
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.entries import describe
 from charitychain.errors import CharitychainError, StorageError
 from charitychain.index import IndexDamaged
+from charitychain.records import Place
 from charitychain.writer import Writer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,7 +91,9 @@ def seal(listed: list[dict[str, Any]], options: dict[str, Any]) -> None:
                 new = writer.add(entry) if len(listed) == 1 else writer.add_together(listed)
                 if new:  # before the seal: a record whose salts are lost could never be shown
                     privately.keep(ledger, made, dry=dry)
-                told = [_as_recorded(writer, item["id"]) for item in listed]
+                places = [_place(writer, item["id"]) for item in listed]
+                recorded = [writer.core.signed(place)[0] for place in places]
+                told = [_as_recorded(writer, place) for place in places]
                 head = writer.commit()
         except (StorageError, IndexDamaged) as error:
             # The disk failed somewhere between the block and its acknowledgement: it may be there all the same.
@@ -103,6 +106,8 @@ def seal(listed: list[dict[str, Any]], options: dict[str, Any]) -> None:
         except CharitychainError:
             privately.withdraw(ledger, made)
             raise
+        if new and not dry:
+            forget_unsealed(ledger, recorded, privately.vault)
         facts = told[0] if len(told) == 1 else {"record": "statement", "records": told}
         done = {**facts, "height": head.height, "recorded": new and not dry}
         verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
@@ -111,8 +116,12 @@ def seal(listed: list[dict[str, Any]], options: dict[str, Any]) -> None:
         output.show_facts(format_, done, f"{what} {verb}{where}")
 
 
-def _as_recorded(writer: Writer, id_: str) -> dict[str, Any]:
-    """Return the entry as the ledger will give it back: amounts with all decimals."""
+def _place(writer: Writer, id_: str) -> Place:
     row = writer.core.state.lookup.find_id(id_)
     assert row is not None
-    return describe(writer.core.state, *writer.core.signed(row.place), signers=writer.core.signers_at(row.place))
+    return row.place
+
+
+def _as_recorded(writer: Writer, place: Place) -> dict[str, Any]:
+    """Return the entry as the ledger will give it back: amounts with all decimals."""
+    return describe(writer.core.state, *writer.core.signed(place), signers=writer.core.signers_at(place))

@@ -13,6 +13,7 @@ from typing import IO, Any
 import click
 
 from charitychain.cli import output
+from charitychain.cli.files import new_file
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.errors import UnreadableError
 from charitychain.interop.gifts_table import import_gifts
@@ -97,16 +98,6 @@ def export(target: str | None, ledger: str | None) -> None:
             for entry in export_journal(found):
                 output.write_json(entry, line=True)
             return
-        # Written beside and renamed, so that a half-written journal never stands under the name.
-        temporary = f"{target}.part"
-        try:
-            with open(temporary, "x", encoding="utf-8") as file:
-                for entry in export_journal(found):
-                    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            os.replace(temporary, target)
-        except FileExistsError as error:
-            raise UnreadableError("CC-EXISTS", f"{temporary} stands in the way; remove it") from error
-        except BaseException:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            raise
+        with new_file(target, mode=0o666, replace=True) as file:
+            for entry in export_journal(found):
+                file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")

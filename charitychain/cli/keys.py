@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,8 +24,9 @@ from charitychain.cli import output
 from charitychain.cli.changing import change, changing
 from charitychain.cli.entering import new_id
 from charitychain.cli.session import formatted, new_passphrase, on_ledger, opened, with_keys
+from charitychain.codec import check_id
 from charitychain.drafts import Drafter
-from charitychain.errors import KeyAccessError, NotFoundError
+from charitychain.errors import KeyAccessError, MalformedError, NotFoundError, RefusedError
 from charitychain.keyring import Keyring
 from charitychain.keys import PrivateKey, key_id
 from charitychain.state.parties import PartyKey, PartyState, possession_message
@@ -36,6 +37,7 @@ __all__ = ["key", "short_id"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SHORT = 16
+_WHICH = "Which of its keys, as `party list` shows it, where it has several."
 
 
 def short_id(public_key: bytes) -> str:
@@ -73,13 +75,16 @@ def _recovering(command: F) -> F:
     )(command)
 
 
-def _folders(options: dict[str, Any]) -> tuple[Keyring, Keyring]:
-    """Return the folders of keys and of recovery keys, and let the command find keys in both."""
-    told, spare = options["keys"], options.pop("recovery_keys")
-    own = Keyring(Path(told) if told else None)
-    recovery = Path(spare) if spare else Path(os.path.abspath(own.directory) + "-recovery")
-    options["keys"] = Keyring(own.directory, also=(recovery,))
-    return own, Keyring(recovery)
+def _folders(keys: str | None, recovery_keys: str | None) -> tuple[Keyring, Keyring]:
+    """Return the folders of keys and of recovery keys."""
+    own = Keyring(Path(keys) if keys else None)
+    spare = Path(recovery_keys) if recovery_keys else Path(os.path.abspath(own.directory) + "-recovery")
+    return own, Keyring(spare)
+
+
+def _both(own: Keyring, spare: Keyring) -> Keyring:
+    """Return a keyring that finds the keys of both folders, and makes new ones in the first."""
+    return Keyring(own.directory, also=(spare.directory,))
 
 
 @click.group()
@@ -88,11 +93,12 @@ def key() -> None:
 
 
 @key.command("list")
+@_recovering
 @with_keys
 @formatted
-def key_list(format_: str, as_json: bool, **options: Any) -> None:
-    """List the key files at hand."""
-    keyring = Keyring(Path(options["keys"]) if options["keys"] else None)
+def key_list(recovery_keys: str | None, format_: str, as_json: bool, **options: Any) -> None:
+    """List the key files at hand: your own, then those of the folder of recovery keys."""
+    keyring = _both(*_folders(options["keys"], recovery_keys))
     rows = [(entry.party, entry.public_key.hex(), str(entry.path)) for entry in keyring.list()]
     output.show_rows("json" if as_json else format_, ("party", "key", "file"), rows)
 
@@ -104,12 +110,15 @@ def key_list(format_: str, as_json: bool, **options: Any) -> None:
 @_recovering
 @on_ledger
 @with_keys
-def key_request(party: str, recovery: bool, ledger: str | None, **options: Any) -> None:
+def key_request(party: str, recovery: bool, recovery_keys: str | None, ledger: str | None, **options: Any) -> None:
     """Make a key for PARTY and print the request with which the operator admits it.
 
     The request holds the public key and a proof that you hold the private one; it is good for this ledger alone.
     """
-    own, spare = _folders(options)
+    check_id(party, what="party id")
+    if party == "self":
+        raise MalformedError("CC-ID", "'self' is the party that made the ledger; take a name of your own", id=party)
+    own, spare = _folders(options["keys"], recovery_keys)
     with opened(ledger, **options) as found:
         made = _Made(found.identity, party)
         request = {"id": party, "key": made.public, "proof": made.proof, "origin": found.origin}
@@ -123,12 +132,17 @@ def key_request(party: str, recovery: bool, ledger: str | None, **options: Any) 
 
 @key.command("rotate")
 @click.argument("party", default="self")
+@click.option("--key", "which", metavar="KEYID", help=_WHICH)
 @changing
-def key_rotate(party: str, **options: Any) -> None:
+def key_rotate(party: str, which: str | None, **options: Any) -> None:
     """Replace PARTY's key by a new one, signed by the old; it acts from the next block on."""
 
     def act(writer: Writer) -> bool:
-        return writer.rotate_key(party)
+        holder = writer.core.state.party(party)
+        old = _to_replace(holder, which, "is to be replaced")
+        if old is not None:
+            _check_before_making(writer, holder, old)
+        return writer.rotate_key(party, old=None if old is None else old.key)
 
     change("key", party, "replaced", options, act, "; the new one acts from the next block on")
 
@@ -140,7 +154,7 @@ def key_rotate(party: str, **options: Any) -> None:
 def key_add(party: str, **options: Any) -> None:
     """Give PARTY a further key, signed by those that it has; then `key threshold` can ask for several.
 
-    Of several keys of the operator the newest seals blocks.
+    Of several keys of the operator any one seals blocks.
     """
     kept: list[Path] = []
     told, own = _told(options), Keyring(Path(options["keys"]) if options["keys"] else None)
@@ -163,9 +177,11 @@ def key_add(party: str, **options: Any) -> None:
 @click.option("--id", "id_", metavar="ID", help="The record's own id; left out, one is made.")
 @_recovering
 @changing
-def key_threshold(party: str, number: int, by_recovery: bool, id_: str | None, **options: Any) -> None:
+def key_threshold(
+    party: str, number: int, by_recovery: bool, id_: str | None, recovery_keys: str | None, **options: Any
+) -> None:
     """Ask for N of PARTY's keys under whatever it says from now on."""
-    _folders(options)
+    options["keys"] = _both(*_folders(options["keys"], recovery_keys))
     made = id_ or new_id("K")
     entry = {"record": "control", "id": made, "party": party, "threshold": number}
 
@@ -184,13 +200,14 @@ def key_threshold(party: str, number: int, by_recovery: bool, id_: str | None, *
 @_making
 @_recovering
 @changing
-def key_recovery(party: str, id_: str | None, **options: Any) -> None:
+def key_recovery(party: str, id_: str | None, recovery_keys: str | None, **options: Any) -> None:
     """Make a recovery key for PARTY, which can replace its keys when they are lost or stolen, and nothing else.
 
     A first one is signed by PARTY's keys, every later one by the recovery key that it replaces.
     """
     told = _told(options)
-    _, spare = _folders(options)
+    own, spare = _folders(options["keys"], recovery_keys)
+    options["keys"] = _both(own, spare)
     kept: list[Path] = []
     made_id = id_ or new_id("K")
 
@@ -216,7 +233,7 @@ def key_recovery(party: str, id_: str | None, **options: Any) -> None:
 
 @key.command("recover")
 @click.argument("party", default="self")
-@click.option("--key", "which", metavar="KEYID", help="Which of its keys, as `party list` shows it, where it has more.")
+@click.option("--key", "which", metavar="KEYID", help=_WHICH)
 @click.option(
     "--compromised-since", "since", metavar="BLOCK", type=click.IntRange(0),
     help="It was stolen: what it signed from this block on is shown as disputed.",
@@ -224,19 +241,20 @@ def key_recovery(party: str, id_: str | None, **options: Any) -> None:
 @_making
 @_recovering
 @changing
-def key_recover(party: str, which: str | None, since: int | None, **options: Any) -> None:
+def key_recover(party: str, which: str | None, since: int | None, recovery_keys: str | None, **options: Any) -> None:
     """Replace a lost or stolen key of PARTY by a new one, signed by its recovery key.
 
     Needs no other key of PARTY; where that is the operator, the recovery key seals this block too. The new key acts
     from the next block on.
     """
     told = _told(options)
-    own, _ = _folders(options)
+    own, spare = _folders(options["keys"], recovery_keys)
+    options["keys"] = _both(own, spare)
     kept: list[Path] = []
 
     def act(writer: Writer) -> bool:
         holder = writer.core.state.party(party)
-        old = _to_replace(holder, which)
+        old = _to_replace(holder, which, "is lost")
         if old is None and since is not None:
             raise click.UsageError(f"{party!r} has no acting key; mark the stolen one with `key compromised`.")
         _check_at_hand(writer, holder, options["keys"])
@@ -263,22 +281,42 @@ def key_recover(party: str, which: str | None, since: int | None, **options: Any
 @click.option("--since", metavar="BLOCK", type=click.IntRange(0), required=True, help="From this block on.")
 @_recovering
 @changing
-def key_compromised(party: str, which: str, since: int, **options: Any) -> None:
+def key_compromised(party: str, which: str, since: int, recovery_keys: str | None, **options: Any) -> None:
     """Say that the key KEYID of PARTY was stolen, signed by its recovery key; a key that still acts ends.
 
     What it signed in block BLOCK and after is shown as disputed; nothing is erased. To bring a new key at once, use
-    `key recover`.
+    `key recover`. Where fewer keys are left than must sign, all that are left must, and the command says so.
     """
-    _folders(options)
+    options["keys"] = _both(*_folders(options["keys"], recovery_keys))
+    notes: list[str] = []
 
     def act(writer: Writer) -> bool:
         holder = writer.core.state.party(party)
         old = _find_key(holder, which)
         _check_at_hand(writer, holder, options["keys"])
         marked = {"replaces": key_id(old.key).hex(), "compromised_since": since}
-        return writer.add({"record": "key", "party": party, "by_recovery": True, **marked})
+        before = holder.threshold
+        new = writer.add({"record": "key", "party": party, "by_recovery": True, **marked})
+        notes.extend(_weakened(writer.core.state.party(party), before) if new else [])
+        return new
 
     change("key", party, "marked", options, act, f"; what it signed from block {since} on is disputed")
+    for note in notes:
+        output.say(note)
+
+
+def _weakened(party: PartyState, before: int) -> Iterator[str]:
+    """Say what the end of a key did to how many keys must sign, `before` of them until then."""
+    left = sum(key.until is None for key in party.keys)
+    if left == 0:
+        yield f"Warning: {party.id} has no key left; bring a new one with `charitychain key recover {party.id}`."
+    elif party.threshold < before:
+        rest = "1 is" if left == 1 else f"{left} are"
+        yield (
+            f"Warning: {before} keys of {party.id} had to sign, and {rest} left, so from the next block on"
+            f" {party.threshold} must. Bring a new key with `charitychain key add {party.id}`, then ask for {before}"
+            f" again with `charitychain key threshold {party.id} {before}`."
+        )
 
 
 # -------------------------------------------------------------------------------------------------- finding
@@ -290,13 +328,14 @@ def _told(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in names} | {"no_passphrase": options.pop("no_passphrase")}
 
 
-def _to_replace(party: PartyState, which: str | None) -> PartyKey | None:
+def _to_replace(party: PartyState, which: str | None, why: str) -> PartyKey | None:
+    """Return the key that was named, or the only one; of several nobody but their holder knows which is meant."""
     if which is not None:
         return _find_key(party, which)
     acting = [key for key in party.keys if key.until is None]
     if len(acting) > 1:
         raise click.UsageError(
-            f"{party.id!r} has {len(acting)} keys; say with --key which is lost: "
+            f"{party.id!r} has {len(acting)} keys; say with --key which {why}: "
             + ", ".join(short_id(key.key) for key in acting)
         )
     return acting[0] if acting else None
@@ -312,6 +351,16 @@ def _find_key(party: PartyState, which: str) -> PartyKey:
             party=party.id,
         )
     return found[0]
+
+
+def _check_before_making(writer: Writer, party: PartyState, old: PartyKey) -> None:
+    """Check what would refuse a replacement only when the file of the new key is made already."""
+    if old.until is not None:
+        raise RefusedError(
+            "CC-UNKNOWN-KEY", f"the key {short_id(old.key)}… of {party.id!r} was replaced before", party=party.id
+        )
+    if not isinstance(writer, Drafter):
+        writer.core.check_at_hand(writer.core.signers(party, ()))
 
 
 def _check_at_hand(writer: Writer, party: PartyState, keyring: Keyring) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -11,12 +10,17 @@ from charitychain.cli import output
 from charitychain.cli.changing import change, changing
 from charitychain.cli.entering import new_id
 from charitychain.cli.keys import key, short_id
+from charitychain.cli.privately import given_bytes
 from charitychain.cli.session import formatted, on_ledger, opened
-from charitychain.errors import MalformedError, UnreadableError
+from charitychain.codec import check_id
+from charitychain.errors import MalformedError
 from charitychain.records import ROLES
+from charitychain.strictjson import read_json
 from charitychain.writer import Writer
 
 __all__ = ["key", "party"]
+
+_REQUEST_MAX = 65_536  # bytes
 
 
 @click.group()
@@ -36,9 +40,10 @@ def party_add(id_: str | None, roles: tuple[str, ...], title: str | None, reques
     A request may bring a recovery key too.
     """
     told = _read_request(request) if request else {}
-    name = id_ or told.get("id")
-    if not name or (told and told["id"] != name):
+    name = told.get("id") if id_ is None else id_
+    if name is None or (told and told["id"] != name):
         raise click.UsageError("Name the party, or give its --request; where both are given they must agree.")
+    check_id(name, what="party id")  # before a key is made for it
 
     def act(writer: Writer) -> bool:
         keys = {field: told.get(field) for field in ("key", "proof", "recovery", "recovery_proof")}
@@ -49,18 +54,19 @@ def party_add(id_: str | None, roles: tuple[str, ...], title: str | None, reques
 
 def _read_request(path: str) -> dict[str, str]:
     try:
-        with click.open_file(path, "rb") as file:
-            value = json.loads(file.read(65536))
-        names = ["id", "key", "proof"]
-        if isinstance(value, dict) and ("recovery" in value or "recovery_proof" in value):
-            names += ["recovery", "recovery_proof"]
-        if isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names):
-            return {name: value[name] for name in names}
-    except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError):
-        pass
-    raise MalformedError("CC-REQUEST", f"{path} is no request; `charitychain key request` makes one")
+        value = read_json(given_bytes(path, _REQUEST_MAX), size_max=_REQUEST_MAX)
+    except ValueError as error:
+        raise _no_request(path, str(error)) from error
+    names = ["id", "key", "proof"]
+    if isinstance(value, dict) and ("recovery" in value or "recovery_proof" in value):
+        names += ["recovery", "recovery_proof"]
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in names):
+        raise _no_request(path, f"it must have the fields {', '.join(names)}")
+    return {name: value[name] for name in names}
+
+
+def _no_request(path: str, why: str) -> MalformedError:
+    return MalformedError("CC-REQUEST", f"{path} is no request: {why}; `charitychain key request` makes one")
 
 
 @party.command("suspend")

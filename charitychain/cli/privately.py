@@ -4,6 +4,9 @@ A donor who is not known yet is added, just before the block is sealed: a gift w
 claimed. Where nothing is sealed in the end, what was noted is taken back; only a process that is killed between the
 two leaves a donor without a gift, and the same command again goes on with the key that was kept.
 
+Private details are kept when a draft is written as well as when a block is sealed. Two drafts of one id each have
+theirs, until one of them is sealed: then those of the other are forgotten.
+
 The command line of a process can be read by other users of the machine, so a name or a value may come from stdin
 (``-``) and a value from a file (``@FILE``).
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +27,13 @@ import click
 from charitychain.claims import label_secret, pseudonym
 from charitychain.cli import output
 from charitychain.codec import MAX_TEXT_BYTES, check_text
-from charitychain.errors import LockedError, MalformedError, NotFoundError, UnreadableError
+from charitychain.errors import CharitychainError, LockedError, MalformedError, NotFoundError, UnreadableError
 from charitychain.ledger import Ledger
 from charitychain.private import Detail, commit, new_details
+from charitychain.records import Record, record_id
 from charitychain.vault import Vault, check_donor_name, vault_path
 
-__all__ = ["Privately", "given_bytes", "given_text", "made_vault", "open_vault"]
+__all__ = ["Privately", "forget_unsealed", "given_bytes", "given_text", "made_vault", "open_vault"]
 
 
 def open_vault(found: Ledger, given: str | None, *, create: bool = False) -> Vault:
@@ -65,6 +69,23 @@ def given_bytes(path: str, limit: int) -> bytes:
         raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}", path=path) from error
 
 
+def forget_unsealed(found: Ledger, recorded: Iterable[Record], given: str | None = None) -> None:
+    """Forget what the vault, if it is here, keeps for other drafts of records that are sealed now."""
+    listed = [(record_id(one), getattr(one, "private", None), getattr(one, "donor", None)) for one in recorded]
+    listed = [item for item in listed if item[1:] != (None, None)]
+    if not listed or not _path(found, given).exists():
+        return
+    try:
+        with open_vault(found, given) as vault:
+            for id_, root, donor in listed:
+                if id_ is not None and root is not None:
+                    vault.annex.settle(id_, root)
+                if id_ is not None and donor is not None:
+                    vault.settle(id_, donor)
+    except CharitychainError as error:  # what was asked for is done, and `annex erase` forgets them too
+        output.say(f"Note: what the vault keeps for drafts that were not recorded stays there: {error.message}")
+
+
 @dataclass(slots=True)
 class Privately:
     """The private side of one record: `fill` tells the ledger's part of it, `keep` notes the rest in the vault.
@@ -74,7 +95,8 @@ class Privately:
         key: The key of a donor who is not.
         near: A known donor of nearly that name.
         pseudonym: What the record has for its donor.
-        noted: `keep` has noted something that `withdraw` can take back.
+        noted: `keep` has noted something of a donor that `withdraw` can take back.
+        kept: The root of the details that `keep` has put into the vault and that were not there before.
     """
 
     donor: str | None
@@ -86,6 +108,7 @@ class Privately:
     near: str | None = None
     pseudonym: bytes = b""
     noted: bool = False
+    kept: bytes | None = None
 
     @classmethod
     def told(cls, options: dict[str, Any], donor: str | None) -> Privately:
@@ -114,13 +137,14 @@ class Privately:
             kept = None
             if _path(found, self.vault).exists():
                 with open_vault(found, self.vault) as vault:
-                    kept = vault.same_details(entry["id"], self.values)
-            # Salts of a try that was killed are taken again, so that the record is the same, however often it is told.
+                    kept = vault.annex.find_same(entry["id"], self.values)
+            # Salts of a draft, or of a try that was killed, are taken again, so that the record is the same, however
+            # often it is told.
             self.details = kept or new_details(self.values)
             entry["private"] = commit(self.details)[0].hex()
 
     def keep(self, found: Ledger, id_: str, *, dry: bool = False) -> None:
-        """Note donor, label and details of a record that is about to be sealed for the first time; say who is new.
+        """Note donor, label and details of a record before it is sealed, or leaves as a draft; say who is new.
 
         Args:
             dry: Only say who would be.
@@ -129,8 +153,8 @@ class Privately:
             return
         if not dry:
             with made_vault(found, self.vault) as vault:
-                if self.details:
-                    vault.keep_details(id_, self.details, replace=True)
+                if self.details and vault.annex.keep(id_, self.details):
+                    self.kept = commit(self.details)[0]
                 if self.donor is not None:
                     self._note_donor(vault, id_)
         if self.key is not None:
@@ -138,14 +162,15 @@ class Privately:
             output.say(f"{self.donor} {'would be' if dry else 'was'} added to the vault{near}")
 
     def withdraw(self, found: Ledger, id_: str) -> None:
-        """Take back what `keep` noted of a donor for a record that was refused after all.
-
-        Details need no taking back: those of a record that was not sealed give way to others.
-        """
-        if self.noted and self.donor is not None:
-            with open_vault(found, self.vault) as vault:
+        """Take back what `keep` noted for a record that was refused after all, and nothing that was there before."""
+        if not self.noted and self.kept is None:
+            return
+        with open_vault(found, self.vault) as vault:
+            if self.noted and self.donor is not None:
                 vault.withdraw(self.donor, id_, donor=self.key is not None)
-            self.noted = False
+            if self.kept is not None:
+                vault.annex.drop(id_, self.kept)
+        self.noted, self.kept = False, None
 
     def _pseudonym(self, found: Ledger, id_: str) -> bytes:
         """Return the donor's pseudonym; the vault stays as it is."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from charitychain.cli import output
 from charitychain.cli.session import formatted, on_ledger, opened
+from charitychain.errors import UnreadableError
 from charitychain.interop import reconcile as comparing
-from charitychain.interop.bank import Reading, format_signed, read_statement
+from charitychain.interop.bank import OptionError, Reading, format_signed, read_statement
 from charitychain.interop.bank_csv import COLUMNS
 from charitychain.interop.reconcile import DAYS, Reconciliation
 
@@ -46,24 +49,37 @@ def _columns(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> d
     return found
 
 
+@contextmanager
+def _source(path: str) -> Iterator[IO[bytes]]:
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (only its opening is tried)
+    except OSError as error:
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}", path=path) from error
+    with file:
+        yield file
+
+
 @click.command()
-@click.argument("statement", type=click.File("rb"))
+@click.argument("statement")
 @click.option("--account", "accounts", multiple=True, required=True, metavar="ID", help="Account kept there.")
 @click.option("--from", "start", callback=_day, metavar="DATE", help="First day; else that of the statement.")
 @click.option("--to", "end", callback=_day, metavar="DATE", help="Last day; else that of the statement.")
 @click.option("--days", type=click.IntRange(0, 366), default=DAYS, show_default=True, help="Most days between a pair.")
-@click.option("--bank-account", metavar="NUMBER", help="IBAN or number, where the file holds several.")
+@click.option("--bank-account", metavar="NUMBER", help="IBAN or number that the file must name.")
 @click.option("--column", "columns", multiple=True, callback=_columns, metavar="WHAT=NAME", help="A CSV's column.")
 @click.option("--decimal", type=click.Choice(["point", "comma"]), help="Decimal sign of the CSV.")
 @click.option("--dates", type=click.Choice(["iso", "dmy", "mdy"]), help="How the CSV writes days.")
-@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Text encoding of the CSV.")
-@click.option("--opening", metavar="AMOUNT", help="Balance before a CSV that has no balance column.")
-@click.option("--closing", metavar="AMOUNT", help="Balance at the end of such a CSV.")
+@click.option("--encoding", metavar="NAME", help="Text encoding of the CSV; else utf-8.")
+@click.option("--opening", metavar="AMOUNT", help="Balance before the CSV's first line; at the beginning of --from.")
+@click.option("--closing", metavar="AMOUNT", help="Balance after the CSV's last line; at the end of --to.")
 @click.option("--all", "everything", is_flag=True, help="List what matched as well.")
 @on_ledger
 @formatted
 def reconcile(
-    statement: Any,
+    statement: str,
     accounts: tuple[str, ...],
     start: str | None,
     end: str | None,
@@ -76,19 +92,22 @@ def reconcile(
 ) -> int:
     """Compare accounts with a bank's STATEMENT: a CSV or a camt.053 XML file, or - for stdin.
 
-    Exit code 0 if everything matched and both close with the same balance, 8 if not: a difference is a finding, and no
-    fault of the ledger.
+    Exit code 0 if every day asked for is covered, everything matched and both close with the same balance, 8 if not: a
+    difference is a finding, and no fault of the ledger.
     """
     if start is not None and end is not None and start > end:
         raise click.UsageError("--from is later than --to.")
     reading = Reading(
         told["columns"], told["decimal"], told["dates"], told["encoding"], told["bank_account"], told["opening"],
-        told["closing"],
+        told["closing"], start, end,
     )  # fmt: skip
-    with opened(ledger) as found:
+    with _source(statement) as source, opened(ledger) as found:
         reader = found.reader()
         unit = comparing.account_unit(reader, accounts)
-        said = read_statement(statement, unit, reading)
+        try:
+            said = read_statement(source, unit, reading)
+        except OptionError as error:
+            raise click.UsageError(str(error)) from error
         answer = comparing.reconcile(reader, accounts, said, start=start, end=end, days=days)
     if as_json or format_ in ("json", "jsonl"):
         output.write_json(answer.to_dict(), line=not as_json and format_ == "jsonl")
@@ -98,8 +117,11 @@ def reconcile(
         _as_table(answer, everything)
     if answer.closing_bank is None:
         output.say("Note: The statement states no balance, so only entries were compared, and it attests nothing.")
-    if answer.start < (said.start or answer.start) or answer.end > (said.end or answer.end):
-        output.say("Note: The period goes beyond the days that the statement covers.")
+    if answer.uncovered:
+        output.say(
+            "Note: Nothing is said of days that the statement does not cover. A table covers those of its lines; what"
+            " was held before and after them can be told, with --from and --opening, and with --to and --closing."
+        )
     return 0 if answer.agrees else 8
 
 
@@ -130,6 +152,10 @@ def _as_csv(answer: Reconciliation) -> None:
                 " ".join(row.get("references", ())), row["text"],
             )
         )  # fmt: skip
+    rows += [
+        ("not covered", None, "bank", None, first, None, None, answer.unit.code, "", _span((first, last)))
+        for first, last in answer.uncovered
+    ]
     output.show_rows("csv", columns, rows)
 
 
@@ -138,6 +164,8 @@ def _as_table(answer: Reconciliation, everything: bool) -> None:
     code = output.safe(answer.unit.code)
     where = f" and bank account {output.safe(found['bank_account'])}" if found["bank_account"] else ""
     output.echo(f"{', '.join(map(output.safe, answer.accounts))}{where}, {answer.start} to {answer.end}, in {code}")
+    if answer.uncovered:
+        output.echo(f"Not covered by the statement, and not compared: {', '.join(map(_span, answer.uncovered))}.")
     _balances(answer)
     entries = sum(len(group.bank) for group in answer.matches)
     records = sum(len(group.ledger) for group in answer.matches)
@@ -174,6 +202,11 @@ def _as_table(answer: Reconciliation, everything: bool) -> None:
         )
 
 
+def _span(days: tuple[str, str]) -> str:
+    first, last = days
+    return first if first == last else f"{first} to {last}"
+
+
 def _vouched(answer: Reconciliation, said: dict[str, Any]) -> str:
     """Say who attested what, and how it compares with the ledger and the bank on that day."""
     where = f" at {said['institution']}" if said["institution"] else ""
@@ -185,6 +218,8 @@ def _vouched(answer: Reconciliation, said: dict[str, Any]) -> str:
         if amount is not None
     )
     words = f"{said['by']} attests {said['amount']}{part}{where} on {said['at']} ({said['id']}): {compared}."
+    if said["disputed"]:
+        words += f" It is disputed and covers nothing: {said['disputed']}."
     return output.safe(words)
 
 

@@ -189,17 +189,19 @@ def refund(gift: str, source: str | None, **options: Any) -> None:
 @click.argument("record_id", metavar="ID")
 @click.option("--amount", help="How much; else all that is left of it.")
 @click.option("--gift", metavar="GIFT", help="Bring back the share of this gift alone.")
+@click.option("--from", "source", metavar="ACCOUNT", help="Of a split, the account that gives back what it got.")
 @click.option("--reason", help="Why.")
 @approved
 @recording
 def reverse(record_id: str, **options: Any) -> None:
-    """Undo what ID did, wholly or in part: an expenditure, a disbursement, a gift or a pledge.
+    """Undo what ID did, wholly or in part: an expenditure, a disbursement, a split, a gift or a pledge.
 
     What was spent or moved comes back, and its trace goes on. A disbursement comes back as far as it still rests where
-    it went. A gift entered wrongly counts as never received. A pledge is lowered. A split or a conversion cannot be
-    reversed; send its value back.
+    it went; a split so, out of one account at a time. A gift entered wrongly counts as never received. A pledge is
+    lowered. A conversion cannot be reversed.
     """
     fields = {name: options.pop(name) for name in ("amount", "gift", "reason", "approved_by")}
+    fields["from"] = options.pop("source")
     enter("reversal", "U", options, reverses=record_id, **fields)
 
 
@@ -249,7 +251,7 @@ def _private_details(found: Ledger, entry: dict[str, Any], vault_path: str | Non
     kept: dict[str, str] = {}
     try:
         with open_vault(found, vault_path) as vault:
-            details = vault.details(id_)
+            details = vault.annex.details(id_, sealed)
         if root_of([item.leaf for item in details]) == sealed:
             kept = {item.detail.name: item.detail.value for item in details if item.detail is not None}
     except NotFoundError:

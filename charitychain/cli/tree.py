@@ -25,7 +25,7 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
     Args:
         limit: Uses to show in each group, largest first; nothing shows all.
     """
-    when = _when(trace.date, trace.lag_days)
+    when = _when(trace.date, trace.lag_days, trace.late)
     head = style(f"Gift {safe(trace.donation)}", bold=True)
     yield f"{head} of {_money(trace.money)}, {when}, into {safe(trace.account)}"
     if trace.disputed:
@@ -74,7 +74,7 @@ def _uses(uses: list[FinalUse], limit: int | None) -> list[str]:
     for use in shown:
         what = f" for {safe(use.purpose)}" if use.purpose else ""
         whom = f" to {safe(use.payee)}" if use.payee else ""
-        when = _when(use.date, use.lag_days) + (", after its period was closed" if use.late else "")
+        when = _when(use.date, use.lag_days, use.late)
         taken = f", taken over from {safe(use.taken_over_from)}" if use.taken_over_from else ""
         again = f" instead of {safe(use.replaces)}" if use.replaces else ""
         how = ", chosen" if use.chosen else ""
@@ -113,21 +113,23 @@ def _correction(correction: Correction) -> str:
     why = f" ({safe(correction.reason)})" if correction.reason else ""
     taken = " and ".join(f"{safe(id_)} out of {safe(account)}" for id_, account in correction.taken_over_by)
     instead = f"; entered instead: {taken}" if taken else ""
+    how = ", chosen" if correction.chosen else ""
     return (
         f"undone by {safe(correction.id)}: {_money(correction.money)} of {safe(correction.reverses)} came back to"
-        f" {safe(correction.account)}{why}{instead}"
+        f" {safe(correction.account)}{how}{why}{instead}"
     )
 
 
 def _step(step: Step) -> str:
-    when = _when(step.date, step.lag_days)
+    when = _when(step.date, step.lag_days, step.late)
     state = _state(step.end, step.by, step.amount.unit)
     return f"{safe(step.id)}, a {step.record} of {_money(step.amount)} in all, {when} ({state})"
 
 
-def _when(date: str, lag: int) -> str:
+def _when(date: str, lag: int, late: bool) -> str:
     """Return a date, and how much later it was recorded: a diary and a memoir are not the same evidence."""
-    return f"{date} ({lag_words(lag)})" if lag else date
+    when = f"{date} ({lag_words(lag)})" if lag else date
+    return f"{when}, after its period was closed" if late else when
 
 
 def lag_words(days: int) -> str:

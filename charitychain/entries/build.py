@@ -12,8 +12,8 @@ from charitychain.codec import MAX_INT
 from charitychain.entries.form import CAP_DEFAULTS, Entry, check_form
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.state.accounts import AccountState
-from charitychain.state.corrections import void_takes
-from charitychain.state.lookup import find_gift
+from charitychain.state.corrections import laid_on, void_takes
+from charitychain.state.lookup import Link, find_gift
 from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.state.words import period_totals
@@ -97,6 +97,20 @@ class _Fields:
     def owner(self, account: AccountState) -> PartyState:
         return self.state.parties[account.owner]
 
+    def referred(self, author: PartyState) -> list[PartyState]:
+        """Return who must agree to what the record refers to: a record that it replaces, a plan's line that it uses."""
+        found = []
+        if self.text("replaces") is not None:
+            row = self.state.lookup.find_id(self.must("replaces"))
+            if row is not None and row.account is not None:
+                entered = self.state.party_of(self.state.lookup.statement(*row.place[:2]).header.author)
+                found += [self.owner(self.state.accounts[row.account])] if entered is not author else []
+        for place in self.state.lookup.links(self.text("line") or "", Link.PLANNED):
+            plan = self.state.record_at(place)
+            if isinstance(plan, records.Plan):
+                found.append(self.owner(self.state.accounts[plan.account]))
+        return found
+
     def flag(self, name: str) -> int | None:
         value = self.entry.get(name)
         return None if value is None else int(value)
@@ -120,8 +134,13 @@ class _Fields:
     def built(
         self, record: records.Record, default: PartyState, *cosigners: PartyState, out_of: tuple[AccountState, ...] = ()
     ) -> Built:
-        """Return what to sign; `out_of` are accounts that it takes from, or changes, whose approvals count."""
+        """Return what to sign: by the author who is named, and in any case by the default one.
+
+        Args:
+            out_of: Accounts that it takes from, or changes, whose approvals count.
+        """
         author = self.author(default)
+        cosigners = (*cosigners, *([default] if author is not default else []), *self.referred(author))
         asking = [account.terms.approvals for account in out_of if account.terms.approvals is not None]
         if "approved_by" in self.entry:
             return Built(record, author, (*cosigners, *map(self.state.party, self.names("approved_by"))))
@@ -293,7 +312,8 @@ def _donation(f: _Fields) -> Built:
         f.must("id"), account.number, f.amount("amount", account), f.text("source"), f.hex("donor", 16), **f.common(),
         replaces=f.text("replaces"), pledge=f.text("pledge"),
     )  # fmt: skip
-    return Built(record, f.author(f.owner(account)))
+    author = f.author(f.owner(account))
+    return Built(record, author, tuple(f.referred(author)))
 
 
 def _gifts(f: _Fields) -> Built:
@@ -386,27 +406,32 @@ def _reversal(f: _Fields) -> Built:
     gift = find_gift(f.state.lookup, undone)
     number = gift.account if gift is not None else row.account if row is not None else None
     if number is None or (gift is None and (row is None or row.kind not in _REVERSIBLE)):
-        raise RefusedError("CC-REVERSAL", f"{undone!r} is no expenditure, disbursement, gift or pledge of this ledger")
+        raise RefusedError(
+            "CC-REVERSAL", f"{undone!r} is no expenditure, disbursement, split, gift or pledge of this ledger"
+        )
     account = f.state.accounts[number]
     amount = f.amount("amount", account) if "amount" in f.entry else None
-    record = records.Reversal(f.must("id"), undone, amount, f.text("reason"), **f.common(), gift=f.text("gift"))
+    stated = f.maybe_account("from")
+    record = records.Reversal(
+        f.must("id"), undone, amount, f.text("reason"), **f.common(), gift=f.text("gift"),
+        account=stated.number if stated is not None else None,
+    )  # fmt: skip
     if gift is not None:
         taken = [account for account, _, _ in void_takes(f.state, gift, amount)[0]]
-        default = f.state.party_of(f.state.lookup.statement(*gift.place[:2]).header.author)
-        return f.built(record, default, *map(f.owner, taken), out_of=tuple(taken))
+        author = f.author(f.state.party_of(f.state.lookup.statement(*gift.place[:2]).header.author))
+        return f.built(record, author, *map(f.owner, taken), out_of=tuple(taken))
     assert row is not None
     if row.kind == records.Pledge.KIND:
         return f.built(record, f.state.party_of(f.state.lookup.statement(*row.place[:2]).header.author))
-    if row.kind == records.Disbursement.KIND:
-        assert row.movement is not None
-        into = f.state.lookup.movement(number, row.movement).target
-        assert into is not None
-        target = f.state.accounts[into[0]]
+    if row.kind in (records.Disbursement.KIND, records.Split.KIND) and row.movement is not None:
+        target = f.state.accounts[laid_on(f.state, record, f.state.lookup.movement(number, row.movement))[0]]
         return f.built(record, f.owner(account), f.owner(target), out_of=(target,))
     return f.built(record, f.owner(account))
 
 
-_REVERSIBLE = (records.Expenditure.KIND, records.Disbursement.KIND, records.Pledge.KIND)
+_REVERSIBLE = (
+    records.Expenditure.KIND, records.Disbursement.KIND, records.Split.KIND, records.Pledge.KIND,
+)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------ words

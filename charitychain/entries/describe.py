@@ -16,7 +16,7 @@ from charitychain.units import Unit, format_amount
 __all__ = ["account_of", "describe", "describe_terms"]
 
 _NAMES = {
-    (kind, "account"): "from" for kind in ("disbursement", "split", "expenditure", "conversion", "refund")
+    (kind, "account"): "from" for kind in ("disbursement", "split", "expenditure", "conversion", "refund", "reversal")
 } | {("split", "parts"): "to"}  # fmt: skip
 _TERMS = ("restriction", "approvals", "target", "caps", "levy", "tags")
 _CAP = ("percent", "base", "scope", "period", "mode", "categories")

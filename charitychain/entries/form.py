@@ -54,7 +54,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "conversion": ("funded_from", "payee", "replaces", "line", "approved_by", *_COMMON),
     "acknowledgement": ("amount", "status", "upto", "on_behalf_of", "note", "unit", *_COMMON),
     "refund": ("from", "amount", "unit", "approved_by", *_COMMON),
-    "reversal": ("amount", "reason", "unit", "gift", "approved_by", *_COMMON),
+    "reversal": ("from", "amount", "reason", "unit", "gift", "approved_by", *_COMMON),
     "attestation": ("institution", "note", *(name for name in _COMMON if name != "author")),
     "period": ("accounts", "totals", *_COMMON),
 }
@@ -80,7 +80,9 @@ def check_form(entry: Entry) -> str:
     """
     kind = entry.get("record")
     if not isinstance(kind, str) or kind not in REQUIRED:
-        raise MalformedError("CC-ENTRY", f"'record' must be one of {', '.join(REQUIRED)}, found {kind!r:.60}")
+        raise MalformedError(
+            "CC-ENTRY", f"'record' must be one of {', '.join((*REQUIRED, 'statement'))}, found {kind!r:.60}"
+        )
     known = (*REQUIRED[kind], *OPTIONAL[kind])
     for name in entry:
         if name != "record" and name not in known:

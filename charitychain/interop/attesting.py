@@ -4,6 +4,7 @@ Rules upheld here:
 
 - An attestation counts where it speaks of the asked accounts alone, and no later one speaks of one of them. Later is
   what is attested of a later day, and of the same day what came later.
+- What a compromised key signed is disputed: it is listed, covers nothing, and takes no earlier word's place.
 - It covers no more than the ledger holds.
 - Each stands in a sealed block, and its author's signature is checked. That the index left one out can only be seen by
   `charitychain.verify`.
@@ -18,8 +19,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from charitychain import records
+from charitychain.ends import compromised
 from charitychain.interop.book import entries, unfit
-from charitychain.reading import Reader
+from charitychain.reading import Reader, Records
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import Link
@@ -64,6 +66,7 @@ class Attestation:
 
     `book` is what the ledger had in them then, by the dates of its records, and `held` at the end of the period;
     `bank` what the bank's statement says of that day, where it covers it and `accounts` are all that are compared.
+    `disputed` says why it does not count, if it does not.
     """
 
     id: str
@@ -75,11 +78,12 @@ class Attestation:
     book: int
     held: int
     bank: int | None
+    disputed: str | None = None
 
     @property
     def covered(self) -> int:
         """Return how much of what the ledger holds at the end of the period this vouches for."""
-        return attested(self.held, self.amount).covered
+        return 0 if self.disputed else attested(self.held, self.amount).covered
 
 
 def percent(hundredths: int) -> str:
@@ -97,7 +101,7 @@ def attestations(
     end: str,
     bank: Callable[[str], int | None] = lambda day: None,
 ) -> tuple[Attestation, ...]:
-    """Return the attestations that stand at the end of a day, the latest first.
+    """Return the attestations that stand at the end of a day, and those that are disputed, the latest first.
 
     Args:
         bank: What the bank says that all these accounts held at the end of a day, where it says so.
@@ -106,19 +110,27 @@ def attestations(
         VerificationError: something that the answer rests on is damaged or was not sealed.
     """
     own = {account.number: account for account in accounts}
+    known = Records(reader)
     latest: dict[int, tuple[str, Place]] = {}
+    disputed: dict[tuple[str, Place], str] = {}
     for account in accounts:
         for place in reader.index.links(account.id, Link.ATTESTED):
             record = reader.record(place)
             if not isinstance(record, records.Attestation) or account.number not in record.accounts:
                 raise unfit(account)
-            if record.at <= end:
+            if record.at > end:
+                continue
+            why = compromised(known, place)
+            if why is not None:
+                disputed[record.at, place] = why
+            else:
                 latest[account.number] = max(latest.get(account.number, ("", place)), (record.at, place))
     found = []
-    for at, place in sorted(set(latest.values()), reverse=True):
+    for at, place in sorted({*latest.values(), *disputed}, reverse=True):
         record = reader.record(place)
         assert isinstance(record, records.Attestation)
-        if any(latest.get(number) != (at, place) for number in record.accounts):
+        why = disputed.get((at, place))
+        if any(number not in own or not (why or latest[number] == (at, place)) for number in record.accounts):
             continue
         by = reader.check_author(place)
         group = [own[number] for number in record.accounts]
@@ -137,6 +149,7 @@ def attestations(
                 book=book,
                 held=held,
                 bank=bank(at) if len(group) == len(own) else None,
+                disputed=why,
             )
         )
     return tuple(found)

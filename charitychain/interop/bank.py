@@ -8,6 +8,9 @@ Rules upheld here:
 - A statement is foreign and unsigned: it is evidence to compare with, and nothing of it enters the ledger.
 - Amounts are signed minor units of one unit, that of the accounts it is compared with; another currency is refused.
 - Nothing is guessed where two readings give different figures: the reader refuses and names the option that decides.
+- A statement covers the days that it says it covers, else those from its first to its last line. Of any other day it
+  knows nothing.
+- An option that this kind of file has no use for is refused: nobody shall take it for a check.
 - The statement is checked against itself: opening balance + entries + breaks = closing balance, and every break (a
   stated balance that does not follow from the one before) is reported with its place.
 - Entries of zero move nothing and are left out.
@@ -25,12 +28,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import IO
+from typing import IO, Protocol
 
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
 from charitychain.units import Unit, format_amount, parse_amount
 
-__all__ = ["BankEntry", "BankStatement", "Break", "Reading", "format_signed", "read_statement"]
+__all__ = ["BankEntry", "BankStatement", "Break", "OptionError", "Reading", "format_signed", "read_statement"]
 
 SIZE_MAX = 256 * 1024 * 1024
 """The largest statement that is read, in bytes."""
@@ -40,6 +43,18 @@ TEXT_MAX = 500
 
 REFERENCE_MAX = 256
 """A longer reference is no reference; it is left out."""
+
+_OF_TABLES = ("columns", "decimal", "dates", "encoding", "opening", "closing")
+
+
+class OptionError(ValueError):
+    """The caller told something that this kind of file has no use for."""
+
+
+class Source(Protocol):
+    """What the readers need of a file."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +88,12 @@ class Break:
 class BankStatement:
     """What a bank says about one account, from the opening to the closing balance.
 
-    `opening` and `closing` are minor units, or nothing where the file states no balance; `start` and `end` are the
-    days it says that it covers, or nothing. `entries` are in the order in which the balance moved.
+    `opening` and `closing` are minor units, or nothing where the file states no balance. `entries` are in the order in
+    which the balance moved.
+
+    Attributes:
+        start, end: First and last day that it covers, ``YYYY-MM-DD``; nothing where it covers no day.
+        gaps: First and last days of what it does not cover in between, in order.
     """
 
     account: str
@@ -85,6 +104,7 @@ class BankStatement:
     end: str | None
     entries: tuple[BankEntry, ...]
     breaks: tuple[Break, ...] = ()
+    gaps: tuple[tuple[str, str], ...] = ()
 
     @property
     def total(self) -> int:
@@ -106,18 +126,23 @@ class Reading:
             ``reference``, ``text``, ``currency``, ``account``.
         decimal: ``point`` or ``comma``.
         dates: ``iso``, ``dmy`` (day first) or ``mdy`` (month first).
-        encoding: Of a table; XML names its own.
-        account: Which of several bank accounts in the file, as the file writes it (spaces do not count).
-        opening, closing: Balances of a table without a balance column, as signed decimals in major units.
+        encoding: Of a table, else UTF-8; XML names its own.
+        account: Which bank account in the file, as the file writes it (spaces do not count).
+        opening, closing: Balances before the first and after the last line of a table, as signed decimals in major
+            units.
+        start, end: The days that these two balances are told of, ``YYYY-MM-DD``: the beginning of `start` and the end
+            of `end`. With its balance told the table covers the days up to its first line, or from its last one on.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     decimal: str | None = None
     dates: str | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
     account: str | None = None
     opening: str | None = None
     closing: str | None = None
+    start: str | None = None
+    end: str | None = None
 
 
 def read_statement(source: IO[bytes], unit: Unit, reading: Reading | None = None) -> BankStatement:
@@ -128,6 +153,7 @@ def read_statement(source: IO[bytes], unit: Unit, reading: Reading | None = None
         unit: Unit of the accounts that it will be compared with.
 
     Raises:
+        OptionError: `reading` tells something that this kind of file has no use for.
         MalformedError: ``CC-BANK``, ``CC-BANK-UNCLEAR``, ``CC-XML`` or ``CC-AMOUNT``, naming the place.
         RefusedError: ``CC-BANK-CURRENCY``: it is about another currency.
     """
@@ -136,6 +162,10 @@ def read_statement(source: IO[bytes], unit: Unit, reading: Reading | None = None
     if head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
         from charitychain.interop.camt import read_camt
 
+        told = [name for name in _OF_TABLES if getattr(reading, name) not in (None, {})]
+        if told:
+            names = ", ".join(f"--{'column' if name == 'columns' else name}" for name in told)
+            raise OptionError(f"{names}: this is an XML statement, which says that itself; leave it out.")
         return read_camt(_Again(head, source), unit, account=reading.account)
     from charitychain.interop.bank_csv import read_table
 
@@ -168,6 +198,21 @@ def minor_units(text: str, unit: Unit, place: str) -> int:
         return parse_amount(text, unit, allow_zero=True)
     except CharitychainError as error:
         raise MalformedError(error.code, f"{place}: {error.message}", place=place) from error
+
+
+def malformed(place: str, what: str) -> MalformedError:
+    """Return the refusal of a file for what stands at one of its places."""
+    return MalformedError("CC-BANK", f"{place}: {what}", place=place)
+
+
+def moved(day: str, days: int) -> str:
+    """Return the day that is so many days later, or earlier; the calendar has an end on either side.
+
+    >>> moved("2026-03-01", -1)
+    '2026-02-28'
+    """
+    ordinal = date.fromisoformat(day).toordinal() + days
+    return date.fromordinal(min(max(ordinal, 1), date.max.toordinal())).isoformat()
 
 
 def calendar_day(year: int, month: int, day: int) -> str | None:

@@ -10,6 +10,8 @@ Rules upheld here:
   ``CdtDbtInd`` is already the way in which the money moved (ISO 20022, ReversalIndicator).
 - Opening is OPBD (else PRCD, the closing balance before), closing is CLBD. Opening + entries = closing is checked, and
   so is that each statement of a file begins where the one before it ended.
+- It covers the days of its period (FrToDt), else those between its balances, else those of its entries. Days between
+  two statements count as covered where the balance is the same on either side.
 - A field that may stand once and stands twice is refused, and so is a statement that comes twice.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from xml.parsers import expat
 
 from charitychain.errors import MalformedError
@@ -28,8 +30,11 @@ from charitychain.interop.bank import (
     BankEntry,
     BankStatement,
     Break,
+    Source,
     calendar_day,
+    malformed,
     minor_units,
+    moved,
     other_currency,
     same_account,
 )
@@ -42,6 +47,7 @@ TOKEN_MAX = 256 * 1024
 _CHUNK = 64 * 1024
 _FIELD_MAX = 10_000
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:$|[TZ+-])", re.ASCII)
+_MIDNIGHT = re.compile(r"[^T]*T00:00(?::00(?:\.0+)?)?(?:$|[Z+-].*)", re.ASCII)
 _DECIMAL = re.compile(r"\+?0*(\d+)(?:\.(\d*?)0*)?|\+?\.(\d+?)0*", re.ASCII)
 _OTHERS = {"BkToCstmrAcctRpt": "a report within the day (camt.052)", "BkToCstmrDbtCdtNtfctn": "a notice (camt.054)"}
 _ONCE = {
@@ -60,10 +66,6 @@ _TEXTS = {f"{_TX}/RmtInf/Ustrd"}
 _NO_REFERENCE = {"", "NOTPROVIDED", "NOT PROVIDED", "NONREF"}
 
 
-class _Source(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
 @dataclass(slots=True)
 class _Part:
     """The fields of a statement, a balance or an entry while it is read."""
@@ -78,7 +80,7 @@ class _Part:
         return next((self.once[name] for name in names if self.once.get(name)), None)
 
 
-def read_camt(source: _Source, unit: Unit, *, account: str | None = None) -> BankStatement:
+def read_camt(source: Source, unit: Unit, *, account: str | None = None) -> BankStatement:
     """Read all statements of one bank account from a camt.053 file.
 
     Args:
@@ -96,7 +98,7 @@ def read_camt(source: _Source, unit: Unit, *, account: str | None = None) -> Ban
         found = [one for one in found if same_account(one.account, account)]
         if not found:
             held = ", ".join(sorted({part_account(part) for part in parts}))
-            raise _bad("the file", f"it holds no statement of bank account {account!r:.60}, but of {held!r:.200}")
+            raise malformed("the file", f"it holds no statement of bank account {account!r:.60}, but of {held!r:.200}")
     ours = [one for one in found if one.currency == unit.code]
     if found and not ours:
         raise other_currency(found[0].currency, unit, "the file")
@@ -130,7 +132,7 @@ class _Parser:
         parser.CharacterDataHandler = self._characters
         parser.DefaultHandler = self._other  # comments, instructions, white space outside: they end a token too
 
-    def read(self, source: _Source) -> list[_Part]:
+    def read(self, source: Source) -> list[_Part]:
         """Parse to the end.
 
         Raises:
@@ -154,9 +156,9 @@ class _Parser:
             raise self._refused(str(error)) from error
         if self._base is None and not self.statements:
             kind = next((text for name, text in _OTHERS.items() if name in self._seen), "some other XML")
-            raise _bad("the file", f"it is no statement (camt.053) but {kind}")
+            raise malformed("the file", f"it is no statement (camt.053) but {kind}")
         if not self.statements:
-            raise _bad("the file", "it holds no statement")
+            raise malformed("the file", "it holds no statement")
         return self.statements
 
     def _refused(self, what: str) -> MalformedError:
@@ -261,13 +263,16 @@ def _statement(part: _Part, number: int, unit: Unit) -> _One:
     said = [p.currencies.get(name, "") for p, name in stated]
     currency = told or next((code for code in said if code), "")
     if any(code != currency for code in said):
-        raise _bad(place, f"its balances and entries are not all in {currency!r:.40}")
-    days = _day(part.first("Stmt/FrToDt/FrDtTm"), place), _day(part.first("Stmt/FrToDt/ToDtTm"), place)
+        raise malformed(place, f"its balances and entries are not all in {currency!r:.40}")
     if currency != unit.code:  # of another unit: its amounts cannot be read, and are not asked for
-        return _One("", place, part_account(part), currency, None, None, *days, ())
-    opened = _balances(balances, "OPBD", place, unit) or _balances(balances, "PRCD", place, unit)
+        return _One("", place, part_account(part), currency, None, None, None, None, ())
+    opened = _balances(balances, "OPBD", place, unit)
+    opened = opened or [(day and moved(day, 1), amount) for day, amount in _balances(balances, "PRCD", place, unit)]
     closed = _balances(balances, "CLBD", place, unit)
-    booked = (_entry(entry, f"{place}, entry {n}", unit) for n, entry in enumerate(entries, 1))
+    read = (_entry(entry, f"{place}, entry {n}", unit) for n, entry in enumerate(entries, 1))
+    booked = [entry for entry in read if entry is not None]
+    days = [entry.date for entry in booked]
+    start, end = _covered(part, place, opened[0][0] if opened else "", closed[-1][0] if closed else "", days)
     return _One(
         id=part.first("Stmt/Id") or "",
         place=place,
@@ -275,10 +280,26 @@ def _statement(part: _Part, number: int, unit: Unit) -> _One:
         currency=currency,
         opening=opened[0][1] if opened else None,
         closing=closed[-1][1] if closed else None,
-        start=days[0],
-        end=days[1] or (closed[-1][0] if closed else None) or None,
-        entries=tuple(entry for entry in booked if entry is not None and entry.amount),
+        start=start,
+        end=end,
+        entries=tuple(entry for entry in booked if entry.amount),
     )
+
+
+def _covered(part: _Part, place: str, opened: str, closed: str, days: list[str]) -> tuple[str | None, str | None]:
+    """Return the first and last day that a statement covers, or nothing: its period, else its balances', else entries.
+
+    A period up to midnight does not hold the day that begins then, unless the closing balance or an entry is of it.
+    """
+    begins, ends = part.first("Stmt/FrToDt/FrDtTm"), part.first("Stmt/FrToDt/ToDtTm")
+    start, end = _day(begins, place), _day(ends, place)
+    if start and end and start > end:
+        raise malformed(place, f"its period (FrToDt) ends on {end}, before it begins on {start}")
+    start = start or opened or min(days, default="")
+    if end and ends and _MIDNIGHT.fullmatch(ends):
+        end = max(day for day in (moved(end, -1), start, closed, *days) if day <= end)
+    end = end or closed or max(days, default="")
+    return (min(start, end), end) if start and end else (None, None)
 
 
 def _balances(parts: list[_Part], code: str, place: str, unit: Unit) -> list[tuple[str, int]]:
@@ -297,7 +318,7 @@ def _entry(part: _Part, place: str, unit: Unit) -> BankEntry | None:
         return None
     day = _day(part.first("Ntry/BookgDt/Dt", "Ntry/BookgDt/DtTm", "Ntry/ValDt/Dt", "Ntry/ValDt/DtTm"), place)
     if day is None:
-        raise _bad(place, "it has no booking date (BookgDt)")
+        raise malformed(place, "it has no booking date (BookgDt)")
     text = " ".join(part.texts) or part.first("Ntry/AddtlNtryInf") or ""
     return BankEntry(day, _signed(part, "Ntry", place, unit), tuple(part.references), text[:TEXT_MAX], place)
 
@@ -305,7 +326,9 @@ def _entry(part: _Part, place: str, unit: Unit) -> BankEntry | None:
 def _signed(part: _Part, kind: str, place: str, unit: Unit) -> int:
     text, way = part.first(f"{kind}/Amt"), part.first(f"{kind}/CdtDbtInd")
     if text is None or way not in ("CRDT", "DBIT"):
-        raise _bad(place, f"it needs an amount (Amt) and CRDT or DBIT (CdtDbtInd), found {text!r:.40} and {way!r:.40}")
+        raise malformed(
+            place, f"it needs an amount (Amt) and CRDT or DBIT (CdtDbtInd), found {text!r:.40} and {way!r:.40}"
+        )
     decimal = _DECIMAL.fullmatch(text) if len(text) <= 64 else None
     if decimal is not None:  # xs:decimal allows a sign, leading and trailing zeros and a bare point
         whole, fraction = decimal[1] or "0", decimal[2] or decimal[3] or ""
@@ -322,7 +345,7 @@ def _day(text: str | None, place: str) -> str | None:
     found = _DAY.match(text)
     day = calendar_day(int(found[1]), int(found[2]), int(found[3])) if found else None
     if day is None:
-        raise _bad(place, f"a date must be YYYY-MM-DD, found {text!r:.40}")
+        raise malformed(place, f"a date must be YYYY-MM-DD, found {text!r:.40}")
     return day
 
 
@@ -332,11 +355,18 @@ def _joined(statements: list[_One]) -> BankStatement:
         statements = sorted(statements, key=lambda one: one.start or "")
     seen: dict[str, str] = {}
     breaks: list[Break] = []
+    gaps: list[tuple[str, str]] = []
     balance: int | None = None
+    start = end = None
     for one in statements:
         if one.id and one.id in seen:
-            raise _bad(one.place, f"it has the same id {one.id!r:.60} as {seen[one.id]}; it would count twice")
+            raise malformed(one.place, f"it has the same id {one.id!r:.60} as {seen[one.id]}; it would count twice")
         seen[one.id] = one.place
+        if one.start and one.end:
+            start, follows = min(start or one.start, one.start), moved(end or one.start, 1)
+            if one.start > follows and (balance is None or balance != one.opening):
+                gaps.append((follows, moved(one.start, -1)))
+            end = max(end or one.end, one.end)
         if one.opening is not None:
             if balance is not None and balance != one.opening:
                 breaks.append(Break(f"{one.place}, opening balance", balance, one.opening))
@@ -347,7 +377,6 @@ def _joined(statements: list[_One]) -> BankStatement:
             if balance is not None and balance != one.closing:
                 breaks.append(Break(f"{one.place}, closing balance", balance, one.closing))
             balance = one.closing
-    first, last = statements[0], statements[-1]
     entries = tuple(entry for one in statements for entry in one.entries)
     known = next((n for n, one in enumerate(statements) if one.opening is not None or one.closing is not None), None)
     opening: int | None = None
@@ -356,8 +385,7 @@ def _joined(statements: list[_One]) -> BankStatement:
         before = statements[:known] if one.opening is not None else statements[: known + 1]
         stated = one.opening if one.opening is not None else one.closing
         opening = (stated or 0) - sum(entry.amount for earlier in before for entry in earlier.entries)
-    return BankStatement(first.account, first.currency, opening, balance, first.start, last.end, entries, tuple(breaks))
-
-
-def _bad(place: str, what: str) -> MalformedError:
-    return MalformedError("CC-BANK", f"{place}: {what}", place=place)
+    first = statements[0]
+    return BankStatement(
+        first.account, first.currency, opening, balance, start, end, entries, tuple(breaks), tuple(gaps)
+    )

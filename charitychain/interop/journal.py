@@ -57,7 +57,9 @@ def parse_line(data: bytes, number: int) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("it must be a JSON object")
         return value
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise MalformedError("CC-JOURNAL", f"line {number}: it is nested too deeply", line=number) from error
+    except ValueError as error:
         raise MalformedError("CC-JOURNAL", f"line {number}: {error}", line=number) from error
 
 

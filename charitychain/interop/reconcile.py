@@ -8,6 +8,8 @@ Rules upheld here:
 - An identity always holds, whatever was or was not matched:
   closing (bank) - closing (ledger) = opening (bank) - opening (ledger) + only at the bank - only in the ledger
   + matched with records dated outside the period + breaks of the bank's own balances.
+- Only days that the statement covers are compared. Asked days that it does not cover are told, and nothing is vouched
+  for there; where it covers none of them, the question is refused.
 - A difference is a finding, not a fault of the ledger.
 - Memory grows with the records of the period.
 
@@ -20,12 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from charitychain.errors import MalformedError, NotFoundError, RefusedError
 from charitychain.interop.attesting import Attestation, Attested, attestations, attested, percent
-from charitychain.interop.bank import BankEntry, BankStatement, Break, format_signed
+from charitychain.interop.bank import BankEntry, BankStatement, Break, format_signed, moved
 from charitychain.interop.book import entries
 from charitychain.interop.matching import LedgerEntry, Match, match
 from charitychain.reading import Reader
@@ -43,6 +44,8 @@ DAYS = 5
 class Reconciliation:
     """A bank's statement against accounts of the ledger, from `start` to `end`, both days included.
 
+    These are the first and last of the asked days that the statement covers; `uncovered` are first and last days of
+    what was asked for and it does not cover.
     Amounts are signed minor units of `unit`. Balances of the ledger are those before `start` and at the end of `end`;
     those of the bank are nothing where its statement states none. `dated_elsewhere` are matched records outside the
     period. `attestations` are those in the ledger that stand, the latest first.
@@ -62,6 +65,7 @@ class Reconciliation:
     only_ledger: tuple[LedgerEntry, ...]
     cancelled: tuple[tuple[LedgerEntry, ...], ...]
     breaks: tuple[Break, ...]
+    uncovered: tuple[tuple[str, str], ...]
     ledger: dict[str, Any]
     attestations: tuple[Attestation, ...] = ()
 
@@ -100,8 +104,8 @@ class Reconciliation:
 
     @property
     def agrees(self) -> bool:
-        """Say whether everything matched, the statement fits itself, and both close with the same balance."""
-        return not (self.only_bank or self.only_ledger or self.breaks or self.difference)
+        """Say whether every asked day is covered, all matched, the statement fits itself, and both close alike."""
+        return not (self.only_bank or self.only_ledger or self.breaks or self.difference or self.uncovered)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reconciliation as the documented JSON object; amounts are signed decimal strings."""
@@ -131,7 +135,7 @@ class Reconciliation:
             return {
                 "id": said.id, "by": said.by, "at": said.at, "accounts": list(said.accounts),
                 "institution": said.institution, "amount": money(said.amount), "book": money(said.book),
-                "bank": money(said.bank), "covered": money(said.covered),
+                "bank": money(said.bank), "covered": money(said.covered), "disputed": said.disputed,
                 "difference": money(said.amount - said.book),
                 "bank_difference": None if said.bank is None else money(said.amount - said.bank),
             }  # fmt: skip
@@ -139,7 +143,8 @@ class Reconciliation:
         parts = self.explained
         return {
             "accounts": list(self.accounts), "unit": self.unit.code, "bank_account": self.bank_account,
-            "from": self.start, "to": self.end, "agrees": self.agrees,
+            "from": self.start, "to": self.end, "not_covered": [{"from": a, "to": b} for a, b in self.uncovered],
+            "agrees": self.agrees,
             "bank": {"opening": money(self.opening_bank), "closing": money(self.closing_bank)},
             "book": {"opening": money(self.opening_ledger), "closing": money(self.closing_ledger)},
             "difference": money(self.difference),
@@ -198,13 +203,13 @@ def reconcile(
 
     Args:
         accounts: Ids of all accounts whose money rests in this bank account.
-        start, end: First and last day, ``YYYY-MM-DD``; else those of the statement, else of its entries.
+        start, end: First and last day, ``YYYY-MM-DD``; else those of the statement.
         days: How far apart an entry and a record of the same amount may be dated.
 
     Raises:
         NotFoundError: ``CC-UNKNOWN-ACCOUNT``.
         RefusedError: ``CC-BANK-CURRENCY``.
-        MalformedError: ``CC-BANK``: no days are told, and the statement has neither days nor entries.
+        MalformedError: ``CC-BANK``: the statement covers no day, or none of those asked for.
         VerificationError: something that the answer rests on is damaged or was not sealed.
     """
     unit = account_unit(reader, accounts)
@@ -215,13 +220,7 @@ def reconcile(
             expected=unit.code,
             found=statement.currency,
         )
-    dates = [entry.date for entry in statement.entries]
-    start = start or statement.start or min(dates, default=None)
-    end = end or statement.end or max(dates, default=None)
-    if start is None or end is None or start > end:
-        raise MalformedError(
-            "CC-BANK", f"the period from {start} to {end} is none; tell it with --from and --to", start=start, end=end
-        )
+    start, end, uncovered = _compared(statement, start, end)
     states = _states(reader, accounts)
     opening, inside, outside = _book(reader, states, start, end, days)
     closing = opening + sum(entry.amount for entry in inside)
@@ -234,7 +233,7 @@ def reconcile(
         last -= sum(entry.amount for entry in statement.entries if entry.date > end)
 
     def bank(at: str) -> int | None:
-        if last is None or at < _moved(start, -1):
+        if last is None or at < moved(start, -1):
             return None
         return last - sum(entry.amount for entry in booked if entry.date > at)
 
@@ -253,9 +252,40 @@ def reconcile(
         only_ledger=found.only_ledger,
         cancelled=found.cancelled,
         breaks=statement.breaks,
+        uncovered=uncovered,
         ledger=ledger_facts(reader),
         attestations=attestations(reader, states, end, bank),
     )
+
+
+def _compared(
+    statement: BankStatement, start: str | None, end: str | None
+) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Return first and last of the asked days that the statement covers, and the stretches that it does not."""
+    first, last = statement.start, statement.end
+    if first is None or last is None:
+        raise MalformedError("CC-BANK", "the statement holds no entry, and does not say which days it covers")
+    asked = start or min(first, end or first), end or max(last, start or last)
+    holes = list(statement.gaps)
+    if asked[0] < first:
+        holes.insert(0, (asked[0], moved(first, -1)))
+    if asked[1] > last:
+        holes.append((moved(last, 1), asked[1]))
+    cut = ((max(asked[0], left), min(asked[1], right)) for left, right in holes)
+    uncovered = tuple((left, right) for left, right in cut if left <= right)
+    start, end = asked
+    for left, right in uncovered:
+        start = moved(right, 1) if left <= start <= right else start
+        end = moved(left, -1) if left <= end <= right else end
+    if start > end:
+        raise MalformedError(
+            "CC-BANK",
+            f"the statement covers {first} to {last}, and so no day of {asked[0]} to {asked[1]}, which was asked for;"
+            " get the statement of that period",
+            start=asked[0],
+            end=asked[1],
+        )
+    return start, end, uncovered
 
 
 # ------------------------------------------------------------------------------------------------- the book
@@ -265,7 +295,7 @@ def _book(
     reader: Reader, accounts: Sequence[AccountState], start: str, end: str, days: int
 ) -> tuple[int, list[LedgerEntry], list[LedgerEntry]]:
     """Return the balance before `start`, the entries of the period, and those within `days` before or after it."""
-    earliest, latest = _moved(start, -days), _moved(end, days)
+    earliest, latest = moved(start, -days), moved(end, days)
     before = 0
     inside: list[LedgerEntry] = []
     outside: list[LedgerEntry] = []
@@ -279,8 +309,3 @@ def _book(
                 signed = entry.place[:2]
             (inside if start <= entry.date <= end else outside).append(entry)
     return before, inside, outside
-
-
-def _moved(text: str, days: int) -> str:
-    ordinal = date.fromisoformat(text).toordinal() + days
-    return date.fromordinal(min(max(ordinal, 1), date.max.toordinal())).isoformat()

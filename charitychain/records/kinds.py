@@ -415,14 +415,14 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """Undoes an expenditure, a disbursement, a gift or a pledge, wholly (`amount` nil: all there is) or in part.
+    """Undoes an expenditure, disbursement, split, gift or pledge, wholly (`amount` nil: all there is) or in part.
 
-    `gift` names the gift whose share comes back.
+    `gift` names the gift whose share comes back, `account` the one out of which a split is taken back.
     """
 
     KIND: ClassVar[int] = 25
     NAME: ClassVar[str] = "reversal"
-    SINCE: ClassVar[tuple[str, ...]] = ("gift",)
+    SINCE: ClassVar[tuple[str, ...]] = ("gift", "account")
     id: str
     reverses: str
     amount: int | None = None
@@ -432,6 +432,7 @@ class Reversal:
     evidence: tuple[bytes, ...] = ()
     private: bytes | None = None
     gift: str | None = None
+    account: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

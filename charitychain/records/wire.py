@@ -318,6 +318,7 @@ _OVERRIDES: dict[tuple[str, str], _Check | _Optional] = {
     ("refund", "account"): _Optional(_NUMBER),
     ("refund", "amount"): _Optional(_AMOUNT),
     ("reversal", "amount"): _Optional(_AMOUNT),
+    ("reversal", "account"): _Optional(_NUMBER),
     ("acknowledgement", "amount"): _Optional(_AMOUNT),
     ("attestation", "amount"): _GIFT_NUMBER,
 }

@@ -4,8 +4,8 @@ The summary of an account is one leaf, numbered by the account's number, of the 
 root. It binds the movement log, its sums, the holes and the reversals: everything a proof about the account starts
 from; and the terms as they stand.
 
-Beside that an account keeps sums by year, from which cost caps are computed. They follow from the records and stand in
-no leaf.
+Beside that an account keeps sums by owner and year, from which cost caps are computed. They follow from the records
+and stand in no leaf.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOLES, REVERSED = 0, 1
 
 
 class Year:
-    """What went through an account in one year, minor units, net of what was reversed.
+    """What went through an account under one owner in one year, minor units, net of what was undone.
 
     `came` and `went` are transfers from and to other accounts; `spent` is by category (None: none stated).
     """
@@ -47,8 +47,8 @@ class AccountState:
     """One account while the ledger is replayed or written. Sums are minor units."""
 
     __slots__ = (
-        "back", "closed_until", "first_terms", "holes", "id", "in_", "levied", "log", "named", "number", "open",
-        "owner", "reversed", "rule", "rule_sum", "terms", "unit", "years",
+        "back", "books", "closed_until", "first_terms", "holes", "id", "in_", "levied", "log", "named", "number",
+        "open", "owner", "reversed", "rule", "rule_sum", "shares", "terms", "unit",
     )  # fmt: skip
 
     def __init__(
@@ -66,9 +66,10 @@ class AccountState:
         self.number, self.id, self.unit, self.rule, self.owner = number, id_, unit, rule, owner
         self.terms, self.open = terms, True
         self.first_terms = first_terms  # in format 1 the summary holds the hash of the account's record
-        self.levied = 0
+        self.levied = 0  # what was split since the levy was set, and what of it each of its targets got
+        self.shares: dict[int, int] = {}
         self.closed_until: str | None = None
-        self.years: dict[int, Year] = {}
+        self.books: dict[tuple[int, int], Year] = {}
         self.in_ = self.rule_sum = self.named = self.back = 0
         self.log = MovementLog()
         self.holes = SumTrie(Tag.HOLES_LEAF, Tag.HOLES_NODE, lookup.trie(number, HOLES))
@@ -78,11 +79,12 @@ class AccountState:
     def title(self) -> str | None:
         return self.terms.title
 
-    def year(self, number: int) -> Year:
-        """Return the sums of a year, to be added to."""
-        found = self.years.get(number)
+    def book(self, year: int, owner: int | None = None) -> Year:
+        """Return the sums of a year under an owner (nothing: the present one), to be added to."""
+        key = (self.owner if owner is None else owner, year)
+        found = self.books.get(key)
         if found is None:
-            found = self.years[number] = Year()
+            found = self.books[key] = Year()
         return found
 
     @property
@@ -138,8 +140,9 @@ class AccountState:
         """Return what `unpack` needs to go on; derived data, never part of the ledger."""
         peaks = [node.pack() for node in self.log.peaks]
         tries = [trie.root.pack() if trie.root else None for trie in (self.holes, self.reversed)]
-        years = [[number, *year.wire()] for number, year in sorted(self.years.items())]
-        rest = [self.terms.wire(), self.first_terms, self.levied, self.closed_until, years]
+        years = [[*key, *sums.wire()] for key, sums in sorted(self.books.items())]
+        levied: list[codec.Value] = [self.levied, sorted(self.shares.items())]
+        rest = [self.terms.wire(), self.first_terms, levied, self.closed_until, years]
         return codec.encode([self.summary(), rest, peaks, tries])
 
     @classmethod
@@ -151,8 +154,9 @@ class AccountState:
             lookup, number=number, id_=id_, unit=unit, rule=rule, owner=owner, terms=Terms(*terms),
             first_terms=first_terms,
         )  # fmt: skip
-        self.open, self.levied, self.closed_until = bool(open_), levied, closed_until
-        self.years = {number: Year(*sums) for number, *sums in years}
+        self.open, self.levied, self.closed_until = bool(open_), levied[0], closed_until
+        self.shares = dict(levied[1])
+        self.books = {(owner, year): Year(*sums) for owner, year, *sums in years}
         self.in_, self.rule_sum, self.named, self.back = in_, rule_sum, named, back
         self.log = MovementLog(size, map(LogNode.unpack, peaks))
         for trie, root in zip((self.holes, self.reversed), tries, strict=True):

@@ -23,11 +23,12 @@ from charitychain.chain.statements import Moves
 from charitychain.errors import RefusedError
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
-from charitychain.state.flow import Lineage, follow
-from charitychain.state.lookup import GiftAt, Lookup, find_gift
+from charitychain.state.flow import PIECE_LIMIT, Flow, Lineage, follow
+from charitychain.state.lookup import GiftAt, Link, Lookup, find_gift
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.parties import PartyState
 from charitychain.state.standing import Standing
+from charitychain.state.terms import days_of
 from charitychain.sumlog import Span, Tag, span_root
 from charitychain.tape import Run, join_runs
 from charitychain.units import BUILT_IN, format_amount
@@ -36,6 +37,7 @@ __all__ = ["Acting", "Donations"]
 
 
 _OF_KEYS = (records.KeyChange, records.Control)
+_DAY = 86_400
 
 
 class Donations:
@@ -124,6 +126,35 @@ class Acting(Standing):
     def year(self, record: Any) -> int:
         """Return the year that a record counts in."""
         return int(self.day(record)[:4])
+
+    def year_of(self, place: Place) -> int:
+        """Return the year that an earlier record counts in."""
+        stated: str | None = getattr(self.record_at(place), "date", None)
+        return int((stated or _day(self.lookup.statement(*place[:2]).header.time))[:4])
+
+    def check_dates(self, record: Any) -> None:
+        """Check that no record tells of a day to come: what happened has a date up to the day after its signing (UTC).
+
+        Raises:
+            RefusedError: ``CC-FUTURE``.
+        """
+        for name in ("date", "at", "until"):
+            stated: str | None = getattr(record, name, None)
+            if stated is not None and days_of(stated)[0] > _day(self._time + _DAY):
+                raise RefusedError(
+                    "CC-FUTURE",
+                    f"{name} is {stated}, which was still to come when this was signed, on {_day(self._time)}; state"
+                    " the day on which it happened, and see that the clock is right",
+                    field=name,
+                )
+
+    def note_late(self, record: Any, *accounts: AccountState) -> None:
+        """Note a record whose date lies in a period of one of these accounts that was closed before."""
+        if record.date is None:
+            return
+        closed = max((account.closed_until for account in accounts if account.closed_until is not None), default=None)
+        if closed is not None and days_of(record.date)[0] <= closed:
+            self.lookup.put_link(records.record_id(record) or record.series, Link.LATE, self.place)
 
     # ------------------------------------------------------------------------------------------ who signed
 
@@ -242,8 +273,22 @@ class Acting(Standing):
 
     def gift_runs(self, gift: GiftAt, account: AccountState) -> list[Run]:
         """Return the runs of `account` that descend from `gift` along the paying lineage and are still held."""
-        held = follow(self.lookup, self.accounts, gift, lineage=Lineage.PAYING).held.get(account.number, [])
-        return join_runs(sorted(held))
+        flow = follow(self.lookup, self.accounts, gift, lineage=Lineage.PAYING)
+        self.check_pieces(flow, gift)
+        return join_runs(sorted(flow.held.get(account.number, [])))
+
+    def check_pieces(self, flow: Flow, gift: GiftAt) -> None:
+        """Check that a gift was followed to its ends; which of its units are there must not hang on a limit.
+
+        Raises:
+            RefusedError: ``CC-PIECES``.
+        """
+        if flow.remainder and self.version > 1:
+            raise RefusedError(
+                "CC-PIECES",
+                f"gift {gift.id!r} lies in more than {PIECE_LIMIT} pieces, so it can neither be named nor taken back",
+                gift=gift.id,
+            )
 
     def close_run(self) -> None:
         run, self.run = self.run, None
@@ -258,6 +303,7 @@ class Acting(Standing):
         self, account: AccountState, kind: Kind, amount: int, *, place: Place | None = None, **links: Any
     ) -> Movement:
         """Write the next movement of an account."""
+        links = {"owner": account.owner} | links
         movement = Movement(
             account.number, account.log.size, kind, place or self.place, amount,
             account.in_, account.rule_sum, account.named, account.back, **links,

@@ -76,10 +76,25 @@ def _key(state: Acting, record: records.KeyChange, data: bytes) -> None:
                 f"only the recovery key of {party.id!r} can say that one of its keys was compromised",
                 party=party.id,
             )
-        if old is None or not old.start <= since <= state.height + 1:
+        if old is None:
+            name = record.replaces.hex()[:16] if record.replaces is not None else "nothing"
             raise RefusedError(
                 "CC-UNKNOWN-KEY",
-                f"name the key of {party.id!r}, and a block from its first on, since when",
+                f"{party.id!r} has no key {name}…; `charitychain party list` shows them",
+                party=party.id,
+            )
+        if not old.start <= since <= state.height + 1:
+            raise RefusedError(
+                "CC-UNKNOWN-KEY",
+                f"{party.id!r}: that key acts from block {old.start} on, and the next block is {state.height}; name a"
+                f" block from {old.start} to {state.height + 1}, not {since}",
+                found=since,
+            )
+        if old.compromised is not None and since >= old.compromised:
+            raise RefusedError(
+                "CC-UNKNOWN-KEY",
+                f"that key of {party.id!r} is marked as compromised since block {old.compromised} already; what is"
+                " disputed stays so, and only an earlier block can be named",
                 found=since,
             )
     elif record.replaces is not None and (old is None or old.until is not None):
@@ -200,6 +215,12 @@ def _account_change(state: Acting, record: records.AccountChange, data: bytes) -
     account = state.account(record.account)
     state.require(account.owner, f"a change of account {account.id!r}")
     state.require_approvals(account, "a change")
+    if not _changes(record):
+        raise RefusedError("CC-CHANGE", f"{record.id!r} changes nothing of account {account.id!r}", id=record.id)
+    if record.closed is not None and bool(record.closed) != account.open:
+        raise RefusedError(
+            "CC-CLOSED", f"account {account.id!r} is {'open' if account.open else 'closed'} already", account=account.id
+        )
     terms = account.terms.changed(record)
     _check_terms(state, account, terms)
     if account.in_ and not is_as_narrow(terms.restriction, account.terms.restriction):
@@ -220,15 +241,24 @@ def _account_change(state: Acting, record: records.AccountChange, data: bytes) -
             account=account.id,
         )
     if record.levy is not None:
-        account.levied = 0
+        account.levied, account.shares = 0, {}
     account.terms = terms
     if owner.number != account.owner:
+        year = state.year(record)  # for caps its balance passes from the one to the other
+        account.book(year).went += account.balance
+        account.book(year, owner.number).came += account.balance
         state.set_owner(account, owner.number)
     if record.closed is not None:
         account.open = not record.closed
     state.changed_accounts.add(account.number)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number))
     state.lookup.put_link(account.id, Link.CHANGED, state.place)
+    state.note_late(record, account)
+
+
+def _changes(record: records.AccountChange) -> bool:
+    """Say whether a change names a term, an owner, or opens or closes; an empty term takes one away."""
+    return any(getattr(record, name) is not None for name in ("owner", "closed", *Terms.__slots__))
 
 
 RULES: dict[type[Any], Callable[[Acting, Any, bytes], None]] = {

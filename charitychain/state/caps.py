@@ -6,10 +6,11 @@ spending, a tenth of collections, an eighth.
 
 Rules upheld here:
 
-- Everything is net of what was reversed. A record counts in the year of its stated date, else in that in which its
-  statement was signed; the reversal of an expenditure in the year of that expenditure.
+- A record counts in the year of its stated date, else in that in which its statement was signed, and under the owner
+  that its account had then. What undoes it is taken off just there; a refund counts in its own year.
 - Passing money around in a circle raises no base: transfers count only as far as more came in (base *received*), or
-  went out (base *spent*), than the other way. So those between accounts of one scope cancel, whoever owned them then.
+  went out (base *spent*), than the other way. So those within one scope cancel; and an account that changes hands
+  passes its balance from the old owner to the new.
 - ``refuse`` refuses a cost beyond the cap. That other spending was reversed later can still put an earlier cost beyond
   it; then, as with ``flag``, `charitychain.verify` says so.
 """
@@ -21,13 +22,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from charitychain.errors import RefusedError
+from charitychain.records import Account, AccountChange, Place
 from charitychain.records.kinds import Cap
 from charitychain.state.accounts import AccountState, Year
 from charitychain.state.acting import Acting
+from charitychain.state.lookup import Link
 from charitychain.state.standing import Standing
 from charitychain.state.terms import HUNDRED_PERCENT
 
-__all__ = ["CapUse", "cap_uses", "check_caps", "note_transfer"]
+__all__ = ["CapUse", "cap_uses", "check_caps", "pass_on"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,42 @@ class CapUse:
         return self.costs * HUNDRED_PERCENT > self.cap[1] * self.base
 
 
-def note_transfer(source: AccountState, target: AccountState, amount: int, year: int, given: int | None = None) -> None:
-    """Count what went from one account to another; `given` is what arrived, where that is another unit."""
-    source.year(year).went += amount
-    target.year(year).came += amount if given is None else given
+def pass_on(state: Acting, account: AccountState, amount: int, after: Place, before: Place | None = None) -> None:
+    """Book an amount as passing with its account from owner to owner, wherever that changed hands meanwhile.
+
+    What is undone counts as if it had never been recorded: its units then rested, or (negative) did not rest, in the
+    account when it was handed over.
+
+    Args:
+        after: Hand-overs behind this record count, and, where `before` is told, before that one.
+    """
+    state.changed_accounts.add(account.number)  # for the index: its sums changed, if nothing else
+    for place, old, new in _hand_overs(state, account):
+        if place > after and (before is None or place < before):
+            year = state.year_of(place)
+            account.book(year, old).went += amount
+            account.book(year, new).came += amount
+
+
+def _hand_overs(state: Acting, account: AccountState) -> Iterator[tuple[Place, int, int]]:
+    """Yield where an account changed hands, from whom to whom."""
+    changes = state.lookup.links(account.id, Link.CHANGED)
+    row = state.lookup.find_id(account.id) if changes else None
+    if row is None:
+        return
+    opened = state.record_at(row.place)
+    assert isinstance(opened, Account)
+    if opened.owner is not None:
+        owner = state.party(opened.owner).number
+    else:
+        owner = state.party_of(state.lookup.statement(*row.place[:2]).header.author).number
+    for place in changes:
+        record = state.record_at(place)
+        if isinstance(record, AccountChange) and record.owner is not None:
+            new = state.party(record.owner).number
+            if new != owner:
+                yield place, owner, new
+            owner = new
 
 
 def check_caps(state: Acting, account: AccountState, category: str | None, amount: int, year: int) -> None:
@@ -85,26 +120,36 @@ def _adds(cap: Cap, amount: int) -> int:
 
 
 def cap_uses(state: Standing) -> Iterator[CapUse]:
-    """Yield every cap of every account, with each year in which its scope had costs."""
+    """Yield every cap of every account, with each year in which its scope had costs or a base."""
     for account in state.accounts:
         for cap in account.terms.caps:
-            scope = [account] if cap[3] == "account" else state.owned_by(account.owner, account.unit)
-            years = sorted({year for member in scope for year in member.years}) if cap[4] == "year" else [None]
+            years = sorted({year for year, _ in _booked(state, account, cap)}) if cap[4] == "year" else [None]
             for year in years:
                 used = _use(state, account, cap, year)
                 if used.costs or used.base:
                     yield used
 
 
+def _booked(state: Standing, account: AccountState, cap: Cap) -> Iterator[tuple[int, Year]]:
+    """Yield the sums in a cap's scope by year: of the account, whoever owned it, or of its owner, in any account."""
+    if cap[3] == "account":
+        for (_, year), sums in account.books.items():
+            yield year, sums
+        return
+    for member in state.booked_by(account.owner, account.unit):
+        for (owner, year), sums in member.books.items():
+            if owner == account.owner:
+                yield year, sums
+
+
 def _use(state: Standing, account: AccountState, cap: Cap, year: int | None) -> CapUse:
-    scope = state.owned_by(account.owner, account.unit) if cap[3] == "party" else [account]
-    sums = [found for member in scope for number, found in member.years.items() if year is None or number == year]
-    came, went = sum(s.came for s in sums), sum(s.went for s in sums)  # what moved inside the scope cancels
+    sums = [found for number, found in _booked(state, account, cap) if year is None or number == year]
+    net = sum(s.came - s.went for s in sums)  # what moved inside the scope cancels
     if cap[2] == "received":
-        base = sum(s.given for s in sums) + max(0, came - went)
+        base = sum(s.given for s in sums) + max(0, net)
     else:
-        base = sum(sum(s.spent.values()) for s in sums) + max(0, went - came)
-    return CapUse(account, cap, year, sum(_costs(s, cap) for s in sums), base)
+        base = sum(sum(s.spent.values()) for s in sums) + max(0, -net)
+    return CapUse(account, cap, year, sum(_costs(s, cap) for s in sums), max(0, base))
 
 
 def _costs(sums: Year, cap: Cap) -> Any:

@@ -34,6 +34,8 @@ __all__ = [
 
 PIECE_LIMIT = 1_000_000
 Path = tuple[Place, ...]
+Hops = tuple[tuple[Ref, Ref], ...]
+"""Transfers on the way, each as the outflow and the inflow that it became."""
 
 
 class Lineage(IntEnum):
@@ -63,15 +65,16 @@ class Flow:
 
     `held` lists (account, tape runs): positions on the tape under fifo, in today's balance under pro-rata.
     `converted` has for the place of each conversion (units that left, units they gave). `voided` counts as never
-    received. `used` lists for each outflow of `uses` the runs of units in what of it was not reversed; `undone` has
-    what each reversal brought back, by its inflow, and `passed` the outflows that led on. `touched` is every movement
-    that the answer rests on.
+    received; under `Lineage.UNCONVERTED` `hops` tells it by outflow and the transfers on the way. `used` lists for each
+    outflow of `uses` the runs of units in what of it was not reversed; `undone` has what each reversal brought back, by
+    its inflow, and `passed` the outflows that led on. `touched` is every movement that the answer rests on.
     """
 
     uses: dict[Use, int] = field(default_factory=dict)
     refunds: dict[Use, int] = field(default_factory=dict)
     voided: dict[Use, int] = field(default_factory=dict)
     used: dict[Ref, list[Run]] = field(default_factory=lambda: defaultdict(list))
+    hops: dict[tuple[Ref, Hops], int] = field(default_factory=dict)
     converted: dict[Place, tuple[int, int]] = field(default_factory=dict)
     held: dict[int, list[Run]] = field(default_factory=lambda: defaultdict(list))
     remainder: dict[int, int] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class _Arrival:
     paying: bool
     chosen: bool
     conversion: Place | None = None
+    hops: Hops = ()
 
 
 class _Walk:
@@ -145,6 +149,10 @@ class _Walk:
         if amount:
             self.flow.undone[inflow] = self.flow.undone.get(inflow, 0) + amount
 
+    def hopped(self, came: _Arrival, outflow: Movement, target: Ref) -> Hops:
+        """Return the transfers on the way with one more, where they are asked."""
+        return (*came.hops, ((outflow.account, outflow.index), target)) if self.lineage == Lineage.UNCONVERTED else ()
+
     def through(self, outflow: Movement, c: int, d: int, came: _Arrival) -> None:
         """Send the stretch ``[c, d)`` of an outflow to where it went."""
         path, chosen = came.path, came.chosen or (outflow.named and outflow.kind in _CHOSEN)
@@ -156,11 +164,13 @@ class _Walk:
                 if outflow.kind == Kind.GIVEN_BACK:
                     self.undone(outflow.target, d - c)
                 if outflow.kind != Kind.FUNDED or self.lineage != Lineage.UNCONVERTED:
-                    self.arrive(outflow.target, _Arrival(c, d, (*path, outflow.place), True, chosen))
+                    hops = self.hopped(came, outflow, outflow.target)
+                    self.arrive(outflow.target, _Arrival(c, d, (*path, outflow.place), True, chosen, None, hops))
             case Kind.SPLIT:
                 for target, cut in part_cuts(outflow):
                     x, y = cut(c), cut(d)
-                    self.arrive(target, _Arrival(x, y, (*path, outflow.place), True, chosen))
+                    hops = self.hopped(came, outflow, target)
+                    self.arrive(target, _Arrival(x, y, (*path, outflow.place), True, chosen, None, hops))
                     c, d = c - x, d - y
             case Kind.CONVERTED_OUT:
                 assert outflow.target is not None
@@ -180,13 +190,15 @@ class _Walk:
             case Kind.VOIDED:
                 use = Use((outflow.account, outflow.index), path, chosen)
                 self.flow.voided[use] = self.flow.voided.get(use, 0) + d - c
+                way_back = (use.outflow, came.hops)
+                self.flow.hops[way_back] = self.flow.hops.get(way_back, 0) + d - c
             case _:
                 for reversal, cut in reversals_of(self.lookup, self.accounts[outflow.account], outflow):
                     self.flow.touched.add((reversal.account, reversal.index))
                     x, y = cut(c), cut(d)
                     self.undone((reversal.account, reversal.index), y - x)
-                    way = (*path, reversal.place)
-                    self.arrive((reversal.account, reversal.index), _Arrival(x, y, way, True, chosen))
+                    back = _Arrival(x, y, (*path, reversal.place), True, chosen or reversal.named, None, came.hops)
+                    self.arrive((reversal.account, reversal.index), back)
                     c, d = c - x, d - y
                 if c < d:
                     use = Use((outflow.account, outflow.index), path, chosen)

@@ -53,8 +53,8 @@ class Movement:
     the donations or gift runs. Outflows: `named` says that the units were chosen, `takes` which (positions on the
     tape under fifo, in the balance just before under pro-rata), `target` the inflow they became, `parts` of a split
     the (account, movement, amount) of each. A `named` reversal brought back the units `takes` of what was left of the
-    outflow that it undoes. What was spent counts in `year`, under `category`; both follow from the record and stand in
-    no leaf.
+    outflow that it undoes. For cost caps it is booked under `owner` and `year`, what was spent under `category`; these
+    follow from the records and stand in no leaf.
     """
 
     account: int
@@ -76,6 +76,7 @@ class Movement:
     target: Ref | None = None
     parts: tuple[tuple[int, int, int], ...] = ()
     year: int = 0
+    owner: int = 0
     category: str | None = None
 
     @property

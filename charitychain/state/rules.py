@@ -62,6 +62,8 @@ class State(Acting):
             self.check_author(record)
             if self.version == 1:
                 self._check_version_1(record)
+            else:
+                self.check_dates(record)
             id_ = records.record_id(record)
             if id_ is not None:
                 self.check_new(id_)

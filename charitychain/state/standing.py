@@ -6,6 +6,7 @@ its author put it; and the accounts and parties roots. What records may change h
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from charitychain import codec, keys, merkle
@@ -44,7 +45,7 @@ class Standing:
         self._account_numbers: dict[str, int] = {}
         self._key_parties: dict[bytes, int] = {}
         self._recovery: set[bytes] = set()
-        self._owned: dict[tuple[int, str], list[AccountState]] = {}
+        self._owned: dict[tuple[int, str], dict[int, AccountState]] = {}
         self._account_tree = merkle.MutableTree(ACCOUNTS)
         self._party_tree = merkle.MutableTree(PARTIES)
         self.changed_accounts: set[int] = set()
@@ -133,21 +134,21 @@ class Standing:
         """Say whether a key was ever registered as a recovery key."""
         return key_id in self._recovery
 
-    def operator_key(self, first_author: bytes | None = None) -> bytes:
-        """Return the key that seals the block at this height.
+    def sealing_keys(self, first_author: bytes | None = None) -> list[bytes]:
+        """Return the keys of which one seals the block at this height, newest first; in format 1 only the newest does.
 
-        A block whose first statement the operator's recovery key signs is sealed by that key too: where the other
-        is lost, nobody else could.
+        A block whose first statement the operator's recovery key signs is sealed by that key: where the others are
+        lost, nobody else could.
 
         Args:
             first_author: Key id of the author of the block's first statement.
         """
         if first_author is not None and self.is_recovery(first_author) and self.party_of(first_author).number == 0:
-            return self.signer(first_author)[1]
-        key = self.parties[0].key_at(self.height)
-        if key is None:
+            return [self.signer(first_author)[1]]
+        listed = self.parties[0].keys_at(self.height)
+        if not listed:
             raise VerificationError("CC-UNKNOWN-KEY", f"the operator has no key that acts in block {self.height}")
-        return key
+        return listed[:1] if self.version == 1 else listed
 
     # ----------------------------------------------------------------------------------- blocks
 
@@ -230,12 +231,15 @@ class Standing:
 
     def owned_by(self, owner: int, unit: str) -> list[AccountState]:
         """Return a party's accounts in one unit."""
-        return self._owned.get((owner, unit), [])
+        return [account for account in self.booked_by(owner, unit) if account.owner == owner]
+
+    def booked_by(self, owner: int, unit: str) -> Iterable[AccountState]:
+        """Return the accounts in one unit that a party owns, or owned once."""
+        return self._owned.get((owner, unit), {}).values()
 
     def set_owner(self, account: AccountState, owner: int) -> None:
-        self._owned[account.owner, account.unit].remove(account)
         account.owner = owner
-        self._owned.setdefault((owner, account.unit), []).append(account)
+        self._owned.setdefault((owner, account.unit), {})[account.number] = account
 
     def knows_key(self, key: bytes) -> bool:
         """Say whether a key was ever registered, by anybody."""
@@ -254,7 +258,8 @@ class Standing:
     def add_account(self, account: AccountState) -> None:
         self.accounts.append(account)
         self._account_numbers[account.id] = account.number
-        self._owned.setdefault((account.owner, account.unit), []).append(account)
+        for owner in {account.owner, *(owner for owner, _ in account.books)}:
+            self._owned.setdefault((owner, account.unit), {})[account.number] = account
 
     def add_party(self, party: PartyState) -> None:
         self.parties.append(party)

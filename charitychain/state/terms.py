@@ -6,14 +6,10 @@ them title, tags and the sum hoped for. Plain values and comparisons; `charitych
 Rules upheld here:
 
 - A restriction is *at least as narrow* as another when whatever it allows, the other allows too.
-- A levy takes ``⌊(L + a)·p⌋ - ⌊L·p⌋`` of an amount a, where L is all that was passed on before: however small the
-  amounts, the levies sum to the levy on the sum.
 
 >>> outer, inner = (("books", "desks"), None, None), (("books",), "2026-01-01", None)
 >>> is_as_narrow(inner, outer), is_as_narrow(outer, inner)
 (True, False)
->>> [levy_on(12, before, 800) for before in (0, 12, 24)]
-[0, 1, 1]
 """
 
 from __future__ import annotations
@@ -28,7 +24,7 @@ from charitychain.records import Account, AccountChange
 from charitychain.records.kinds import Approvals, Cap, Levy, Restriction
 from charitychain.sumlog import Tag
 
-__all__ = ["Terms", "days_of", "is_as_narrow", "levy_on"]
+__all__ = ["Terms", "days_of", "is_as_narrow"]
 
 HUNDRED_PERCENT = 10_000
 
@@ -99,8 +95,3 @@ def is_as_narrow(inner: Restriction | None, outer: Restriction | None) -> bool:
         and (start is None or (inner[1] is not None and inner[1] >= start))
         and (end is None or (inner[2] is not None and inner[2] <= end))
     )
-
-
-def levy_on(amount: int, before: int, percent: int) -> int:
-    """Return what a levy takes of `amount`, when `before` was passed on already; `percent` in hundredths of one."""
-    return (before + amount) * percent // HUNDRED_PERCENT - before * percent // HUNDRED_PERCENT

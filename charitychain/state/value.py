@@ -8,7 +8,7 @@ Rules upheld here:
   account of that currency.
 - What a restriction holds together stays so: it is spent on its purposes, in its period, and passes on only to an
   account that is at least as narrow.
-- Out of an account with a levy value goes by splits alone, each with the levy's exact share.
+- Out of an account with a levy value passes on by splits alone, each with the exact shares of the levy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from charitychain.chain.statements import record_hash
 from charitychain.errors import MalformedError, RefusedError, VerificationError
 from charitychain.state.accounts import AccountState
 from charitychain.state.acting import Acting, Donations
-from charitychain.state.caps import check_caps, note_transfer
+from charitychain.state.caps import check_caps
 from charitychain.state.lookup import Batch, IdAt, Link
 from charitychain.state.movements import Kind
-from charitychain.state.terms import days_of, is_as_narrow, levy_on
+from charitychain.state.terms import HUNDRED_PERCENT, days_of, is_as_narrow
 from charitychain.sumlog import Tag, span_leaf
 from charitychain.tape import Run, first_units
 from charitychain.units import BUILT_IN
@@ -49,7 +49,7 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
     account = state.account(record.account)
     _check_intake(state, account)
     state.check_room(account, record.amount)
-    _check_replaces(state, record.replaces)
+    _check_replaces(state, record)
     if record.pledge is not None:
         row = state.lookup.find_id(record.pledge)
         if row is None or row.kind != records.Pledge.KIND or row.account != account.number:
@@ -64,7 +64,7 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
     )
     run.leaves.append(span_leaf(Tag.DONATIONS_LEAF, record_hash(data), record.amount, state.record, state.record))
     run.amount += record.amount
-    account.year(state.year(record)).given += record.amount
+    account.book(state.year(record)).given += record.amount
     note(state, record, account)
 
 
@@ -107,7 +107,7 @@ def apply_gifts(state: Acting, record: records.Gifts, gift_columns: bytes | None
     state.lookup.put_batch(
         Batch(record.series, record.first, record.last, state.place, account.number, inflow.index, record.width)
     )
-    account.year(state.year(record)).given += record.amount
+    account.book(state.year(record)).given += record.amount
     note(state, record, account)
 
 
@@ -119,13 +119,14 @@ def _disbursement(state: Acting, record: records.Disbursement, data: bytes) -> N
     state.require_out(source, "a disbursement")
     _check_levy(source)
     _check_target(state, source, target, record.amount)
-    _check_replaces(state, record.replaces)
+    _check_replaces(state, record)
     takes = _takes(state, source, record.amount, record.gift)
-    out, into = state.next(source), state.next(target)
-    state.add(source, Kind.DISBURSED, record.amount, named=takes is not None, takes=takes or (), target=into)
-    state.add(target, Kind.RECEIVED, record.amount, source=out)
+    out, into, year = state.next(source), state.next(target), state.year(record)
+    state.add(source, Kind.DISBURSED, record.amount, named=takes is not None, takes=takes or (), target=into, year=year)
+    state.add(target, Kind.RECEIVED, record.amount, source=out, year=year)
+    source.book(year).went += record.amount
+    target.book(year).came += record.amount
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, record.amount))
-    note_transfer(source, target, record.amount, state.year(record))
     note(state, record, source, target)
 
 
@@ -138,7 +139,8 @@ def _split(state: Acting, record: records.Split, data: bytes) -> None:
     for target, amount in parts:
         _check_target(state, source, target, amount)
     told = dict(record.parts)
-    for number, amount in levy_parts(source, record.amount).items():
+    shares = levy_parts(source, record.amount)
+    for number, amount in shares.items():
         if told.get(number, 0) != amount:
             raise RefusedError(
                 "CC-LEVY",
@@ -149,22 +151,35 @@ def _split(state: Acting, record: records.Split, data: bytes) -> None:
                 expected=amount,
                 found=told.get(number, 0),
             )
-    _check_replaces(state, record.replaces)
+    _check_replaces(state, record)
     state.check_funds(source, record.amount)
-    out = state.next(source)
+    out, year = state.next(source), state.year(record)
     refs = tuple((target.number, target.log.size, amount) for target, amount in parts)
-    state.add(source, Kind.SPLIT, record.amount, parts=refs)
+    state.add(source, Kind.SPLIT, record.amount, parts=refs, year=year)
+    source.book(year).went += record.amount
     for target, amount in parts:
-        state.add(target, Kind.RECEIVED, amount, source=out)
-        note_transfer(source, target, amount, state.year(record))
+        state.add(target, Kind.RECEIVED, amount, source=out, year=year)
+        target.book(year).came += amount
+    for number, amount in shares.items():
+        source.shares[number] = source.shares.get(number, 0) + amount
     source.levied += record.amount
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, record.amount))
     note(state, record, source, *(target for target, _ in parts))
 
 
 def levy_parts(account: AccountState, amount: int) -> dict[int, int]:
-    """Return what each target of an account's levy gets of `amount`, by account number; it may be nothing."""
-    return {number: levy_on(amount, account.levied, percent) for number, percent in account.terms.levy}
+    """Return what each target of an account's levy gets of `amount`, by account number; it may be nothing.
+
+    Each gets what is missing to its percentage, rounded down, of all that was passed on since the levy was set, this
+    amount included; so however small the amounts, nobody loses by rounding. Where the amount is too small for all of
+    them, the later ones wait.
+    """
+    found, rest = {}, amount
+    for number, percent in account.terms.levy:
+        due = (account.levied + amount) * percent // HUNDRED_PERCENT - account.shares.get(number, 0)
+        found[number] = min(due, rest)
+        rest -= found[number]
+    return found
 
 
 def _check_levy(source: AccountState) -> None:
@@ -204,7 +219,7 @@ def _expenditure(state: Acting, record: records.Expenditure, data: bytes) -> Non
     state.require_out(source, "an expenditure")
     _check_levy(source)
     _check_purpose(source, record)
-    _check_replaces(state, record.replaces)
+    _check_replaces(state, record)
     _check_line(state, record.line)
     takes = _takes(state, source, record.amount, record.gift)
     year = state.year(record)
@@ -215,7 +230,7 @@ def _expenditure(state: Acting, record: records.Expenditure, data: bytes) -> Non
         category=record.category,
     )  # fmt: skip
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, record.amount))
-    source.year(year).spent[record.category] += record.amount
+    source.book(year).spent[record.category] += record.amount
     note(state, record, source)
 
 
@@ -226,7 +241,8 @@ def _check_purpose(source: AccountState, record: records.Expenditure) -> None:
     if purposes and record.purpose not in purposes:
         raise RefusedError(
             "CC-RESTRICTION",
-            f"account {source.id!r} may be spent on {', '.join(purposes)}, not on {record.purpose!r}",
+            f"account {source.id!r} may be spent on {', '.join(purposes)}, not on"
+            f" {repr(record.purpose) if record.purpose is not None else 'what the record does not tell'}",
             account=source.id,
         )
     if start is None and end is None:
@@ -271,7 +287,7 @@ def _conversion(state: Acting, record: records.Conversion, data: bytes) -> None:
     state.require(target.owner, f"a conversion into {target.id!r}")
     _check_narrow(source, target)
     state.check_room(target, record.gives)
-    _check_replaces(state, record.replaces)
+    _check_replaces(state, record)
     _check_line(state, record.line)
     state.check_funds(source, record.amount)
     if funding is not None:
@@ -289,11 +305,10 @@ def _conversion(state: Acting, record: records.Conversion, data: bytes) -> None:
     )
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, record.amount))
     year = state.year(record)
-    if funding is None:
-        note_transfer(source, target, record.amount, year, record.gives)
-    else:
-        source.year(year).went += record.amount
-        note_transfer(funding, target, record.gives, year)
+    source.book(year).went += record.amount
+    target.book(year).came += record.gives
+    if funding is not None:
+        funding.book(year).went += record.gives
     note(state, record, source, target)
 
 
@@ -316,7 +331,7 @@ def _refund(state: Acting, record: records.Refund, data: bytes) -> None:
     out = state.next(account)
     state.add(account, Kind.REFUNDED, amount, named=True, takes=tuple(takes))
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, amount))
-    account.year(state.year(record)).given -= amount
+    account.book(state.year(record)).given -= amount
     note(state, record, account)
 
 
@@ -347,21 +362,42 @@ def _takes(state: Acting, account: AccountState, amount: int, gift_id: str | Non
 # ------------------------------------------------------------------------------------------- what they refer to
 
 
-def _check_replaces(state: Acting, replaced: str | None) -> None:
-    """A record that is entered again names the one it replaces, which must have been reversed."""
-    if replaced is None:
+def _check_replaces(state: Acting, record: Any) -> None:
+    """A record that is entered again names the one it replaces: of its kind, reversed, by leave of its owner."""
+    if record.replaces is None:
         return
-    if state.lookup.find_id(replaced) is None or not state.lookup.links(replaced, Link.REVERSED):
+    row = state.lookup.find_id(record.replaces)
+    if row is None or not state.lookup.links(record.replaces, Link.REVERSED):
         raise RefusedError(
-            "CC-REPLACES", f"{replaced!r} was not reversed, so no record can replace it; reverse it first", id=replaced
+            "CC-REPLACES",
+            f"{record.replaces!r} was not reversed, so no record can replace it; reverse it first",
+            id=record.replaces,
         )
+    if row.kind != record.KIND and {row.kind, record.KIND} != _TRANSFERS:
+        raise RefusedError(
+            "CC-REPLACES",
+            f"{record.replaces!r} is no {record.NAME}, so no {record.NAME} can replace it",
+            id=record.replaces,
+        )
+    assert row.account is not None
+    owner = state.accounts[row.account].owner
+    author = state.party_of(state.lookup.statement(*row.place[:2]).header.author).number
+    if not state.signed(owner) and not state.signed(author):
+        state.require(owner, f"what replaces {record.replaces!r}")
+
+
+_TRANSFERS = {records.Disbursement.KIND, records.Split.KIND}
 
 
 def _check_line(state: Acting, line: str | None) -> None:
     if line is None:
         return
-    if not state.lookup.links(line, Link.PLANNED):
+    places = state.lookup.links(line, Link.PLANNED)
+    if not places:
         raise RefusedError("CC-UNKNOWN-ID", f"this ledger has no plan's line {line!r}", id=line)
+    plan = state.record_at(places[0])
+    assert isinstance(plan, records.Plan)
+    state.require(state.accounts[plan.account].owner, f"a use of the plan's line {line!r}")
 
 
 def note(state: Acting, record: Any, *accounts: AccountState) -> None:
@@ -370,11 +406,7 @@ def note(state: Acting, record: Any, *accounts: AccountState) -> None:
         about = getattr(record, name, None)
         if about is not None:
             state.lookup.put_link(about, kind, state.place)
-    if record.date is None:
-        return
-    closed = max((account.closed_until for account in accounts if account.closed_until is not None), default=None)
-    if closed is not None and days_of(record.date)[0] <= closed:
-        state.lookup.put_link(records.record_id(record) or record.series, Link.LATE, state.place)
+    state.note_late(record, *accounts)
 
 
 def _is_currency(code: str) -> bool:

@@ -2,8 +2,11 @@
 
 Rules upheld here:
 
-- An acknowledgement never comes from the payer: not from the owner of the account that paid, nor from the author of
-  the payment. Nobody acknowledges more of a record than it says.
+- An acknowledgement never comes from the payer: not from who owned an account that paid, then or now, nor from anybody
+  who signed the payment, unless it owns an account that the payment went to.
+- What one party acknowledges of a record, since it last disputed it, never sums to more than stands of the record. Of a
+  gift the last word counts, whether it is about that gift or about all up to one.
+- What is dated in a period that was closed before is noted as late, though it moves nothing.
 - A pledge is never counted as received. A plan says what is meant to be bought; expenditures name its lines.
 - An attestation comes from an auditor that owns none of the accounts.
 - A period is closed by the owner of its accounts, with the totals that the ledger has of them at that place.
@@ -16,8 +19,11 @@ from typing import Any
 
 from charitychain import records
 from charitychain.errors import RefusedError
+from charitychain.records import Place
+from charitychain.state.accounts import AccountState
 from charitychain.state.acting import Acting
 from charitychain.state.lookup import IdAt, Link
+from charitychain.state.movements import Movement
 
 __all__ = ["RULES", "period_totals"]
 
@@ -37,6 +43,7 @@ def _pledge(state: Acting, record: records.Pledge, data: bytes) -> None:
             party=state.author.id,
         )
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount))
+    state.note_late(record, account)
 
 
 def _plan(state: Acting, record: records.Plan, data: bytes) -> None:
@@ -46,45 +53,107 @@ def _plan(state: Acting, record: records.Plan, data: bytes) -> None:
         row = state.lookup.find_id(record.replaces)
         if row is None or row.kind != records.Plan.KIND or row.account != account.number:
             raise RefusedError("CC-REPLACES", f"{record.replaces!r} is no plan of account {account.id!r}")
+        if state.lookup.links(record.replaces, Link.REPLACED):
+            raise RefusedError(
+                "CC-REPLACES", f"plan {record.replaces!r} was replaced already; replace the one that stands instead"
+            )
         state.lookup.put_link(record.replaces, Link.REPLACED, state.place)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number))
     for line in record.lines:
         state.lookup.put_link(f"{record.id}/{line[0]}", Link.PLANNED, state.place)
+    state.note_late(record, account)
 
 
 def _acknowledgement(state: Acting, record: records.Acknowledgement, data: bytes) -> None:
-    assert state.author is not None
     row = state.lookup.find_id(record.acknowledges)
     if record.upto or "/" in record.acknowledges or (row is not None and row.kind == records.Donation.KIND):
         _arrival(state, record)
         return
-    if row is None or row.kind not in _ACKNOWLEDGED or row.account is None:
+    if row is None or row.kind not in _ACKNOWLEDGED or row.account is None or row.movement is None:
         raise RefusedError(
             "CC-ACKNOWLEDGED",
             f"{record.acknowledges!r} is nothing that can be acknowledged: a disbursement, split, expenditure,"
             " conversion or gift",
             id=record.acknowledges,
         )
-    payers = {state.accounts[row.account].owner}
     if row.place[:2] == state.place[:2]:
         raise RefusedError("CC-ACKNOWLEDGED", f"{record.acknowledges!r} stands in this very statement; its payer signs")
-    header = state.lookup.statement(row.place.height, row.place.statement).header
-    payers.add(state.party_of(header.author).number)
-    if state.author.number in payers:
+    account, paid = state.accounts[row.account], state.lookup.movement(row.account, row.movement)
+    targets = _targets(state, paid)
+    _check_no_payer(state, row, paid, targets)
+    stands = row.amount - _reversed_of(state, row.id)
+    if record.status == "disputed":
+        said, left = 0, row.amount
+    else:
+        said = _said_of(state, row.id)
+        left = max(stands - said, 0)
+    amount = min(stands, left) if record.amount is None else record.amount
+    if amount > left or (record.status != "disputed" and not amount):
+        stand, rest = state.words(stands, account), state.words(left, account)
+        before = f"; you acknowledged {state.words(said, account)} of it already; {rest} is left" if said else ""
         raise RefusedError(
             "CC-ACKNOWLEDGED",
-            f"{state.author.id!r} paid {record.acknowledges!r}, so somebody else must say that it arrived",
-            party=state.author.id,
+            f"of {row.id!r} {stand} stands{before or ', so no more can have arrived'}",
+            id=row.id,
+            said=said,
+            left=left,
         )
-    account = state.accounts[row.account]
-    if record.amount is not None and record.amount > row.amount:
-        raise RefusedError(
-            "CC-ACKNOWLEDGED",
-            f"{record.acknowledges!r} says {state.words(row.amount, account)}, so no more can have arrived",
-            id=record.acknowledges,
-        )
-    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount or row.amount))
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, amount))
     state.lookup.put_link(record.acknowledges, Link.ACKNOWLEDGED, state.place)
+    state.note_late(record, account, *targets)
+
+
+def _targets(state: Acting, paid: Movement) -> list[AccountState]:
+    """Return the accounts that a payment went to; an expenditure went to none."""
+    refs = [paid.target] if paid.target is not None else [part[:2] for part in paid.parts]
+    return [state.accounts[number] for number, _ in refs]
+
+
+def _check_no_payer(state: Acting, row: IdAt, paid: Movement, targets: list[AccountState]) -> None:
+    """Check that the author of an acknowledgement had no part in the payment."""
+    assert state.author is not None
+    me = state.author.number
+    paying = [paid]
+    if paid.target is not None and (pays := state.lookup.movement(*paid.target).second) is not None:
+        paying.append(state.lookup.movement(*pays))
+    header = state.lookup.statement(*row.place[:2]).header
+    signed = {state.party_of(key_id).number for key_id in (header.author, *header.signers)}
+    why = ""
+    if me not in {target.owner for target in targets}:
+        owned = next((state.accounts[m.account] for m in paying if state.accounts[m.account].owner == me), None)
+        why = "signed it" if me in signed else f"owns {owned.id!r}, which paid it," if owned is not None else ""
+    for movement in paying:
+        if movement.owner == me:
+            why = f"owned {state.accounts[movement.account].id!r} when that paid it"
+    if why:
+        raise RefusedError(
+            "CC-ACKNOWLEDGED",
+            f"{state.author.id!r} cannot acknowledge {row.id!r}: it {why}; somebody else must say that it arrived",
+            party=state.author.id,
+            id=row.id,
+        )
+
+
+def _reversed_of(state: Acting, id_: str) -> int:
+    """Return how much of a record was reversed, minor units."""
+    return sum(_amount_at(state, place) for place in state.lookup.links(id_, Link.REVERSED))
+
+
+def _said_of(state: Acting, id_: str) -> int:
+    """Return how much of a record the author of the open statement acknowledged since it last disputed it."""
+    said = 0
+    for place in reversed(state.lookup.links(id_, Link.ACKNOWLEDGED)):
+        if state.party_of(state.lookup.statement(*place[:2]).header.author) is state.author:
+            word = state.record_at(place)
+            if isinstance(word, records.Acknowledgement) and word.status == "disputed":
+                break
+            said += _amount_at(state, place)
+    return said
+
+
+def _amount_at(state: Acting, place: Place) -> int:
+    row = state.lookup.find_id(records.record_id(state.record_at(place)) or "")
+    return row.amount if row is not None else 0
 
 
 def _arrival(state: Acting, record: records.Acknowledgement) -> None:
@@ -98,18 +167,18 @@ def _arrival(state: Acting, record: records.Acknowledgement) -> None:
             f"that gift {gift.id!r} arrived can only be said by the owner of {account.id!r}",
             party=state.author.id,
         )
-    if record.amount is not None and (record.upto or record.amount > gift.amount):
-        raise RefusedError("CC-ACKNOWLEDGED", f"gift {gift.id!r} is {state.words(gift.amount, account)}; leave the"
+    stands = gift.amount - _reversed_of(state, gift.id)
+    if record.amount is not None and (record.upto or record.amount > stands):
+        raise RefusedError("CC-ACKNOWLEDGED", f"gift {gift.id!r} is {state.words(stands, account)}; leave the"
                            " amount out, or say how much of it arrived", id=gift.id)  # fmt: skip
     if record.upto and record.status == "disputed":
         raise RefusedError("CC-ACKNOWLEDGED", "gifts are disputed one by one; leave out upto", id=gift.id)
-    state.lookup.put_id(
-        IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount or gift.amount)
-    )
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount or stands))
     if record.upto:
         state.lookup.put_link(account.id, Link.ARRIVED, state.place)
     else:
         state.lookup.put_link(gift.id, Link.ACKNOWLEDGED, state.place)
+    state.note_late(record, account)
 
 
 def _attestation(state: Acting, record: records.Attestation, data: bytes) -> None:
@@ -127,6 +196,7 @@ def _attestation(state: Acting, record: records.Attestation, data: bytes) -> Non
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, accounts[0].number, None, 0, record.amount))
     for account in accounts:
         state.lookup.put_link(account.id, Link.ATTESTED, state.place)
+    state.note_late(record, *accounts)
 
 
 def period_totals(state: Acting, numbers: list[int]) -> tuple[tuple[int, int, int, int, int], ...]:

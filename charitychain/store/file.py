@@ -175,11 +175,6 @@ class FileStore:
         self._check_open()
         return self._size if self._write else os.fstat(self._descriptor).st_size
 
-    @property
-    def durable_size(self) -> int:
-        """Bytes of the file that are acknowledged; for one open for reading, its size."""
-        return self.size()
-
     def scan(self, offset: int | None = None) -> Iterator[Frame]:
         """Yield the frames from `offset` on; see `charitychain.store.protocol.Store.scan`."""
         self._check_open()

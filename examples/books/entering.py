@@ -8,6 +8,8 @@ Rules upheld here:
 
 - Nothing is dropped: rows read = rows mapped + rows not mapped, each of these with a sentence that says why.
 - Money is whole cents; `cents` refuses what is not.
+- Exit code 1 says that book and ledger differ, and nothing else: `run` gives 2 for wrong usage, 3 for a book that
+  cannot be read or is of another kind, 70 for a fault of the importer, and for what the ledger refuses its own code.
 - A person is a pseudonym: `donor` and `short` hash a name with a salt. It hides names from whoever reads the ledger; a
   published salt lets anybody who has the name try it, so the salt of a real book is to be kept.
 
@@ -20,16 +22,21 @@ What a row means is left to each importer.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import csv
 import hashlib
 import re
+import sys
 import tempfile
+import traceback
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from charitychain import Ledger
+from charitychain.errors import CharitychainError
 from charitychain.interop.journal import export_journal
 
 Line = dict[str, Any]
@@ -65,6 +72,46 @@ def donor(salt: str, name: str) -> str:
 def short(salt: str, name: str, what: str = "party") -> str:
     """Return a short pseudonym such as ``payee-1f3a9c20`` for somebody who is no donor."""
     return f"{what}-{hashlib.sha256(f'{salt}: {name}'.encode()).hexdigest()[:8]}"
+
+
+class BookError(ValueError):
+    """A book cannot be read, or is not of the kind that the importer knows."""
+
+
+@contextlib.contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Read a book within this: what goes wrong is told with its path, and what kind of book it should be.
+
+    Raises:
+        BookError: the file cannot be read, or is not of that kind.
+    """
+    try:
+        yield
+    except BookError:
+        raise
+    except OSError as error:
+        raise BookError(f"{error.filename or path}: {error.strerror}") from error
+    except (ValueError, ArithmeticError, csv.Error) as error:
+        raise BookError(f"{path} is not {kind}: {error}") from error
+
+
+def table(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
+    """Read a CSV table that has at least these columns.
+
+    Raises:
+        ValueError: a column is missing, or a row is too short or too long.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = sorted(set(columns) - set(reader.fieldnames or ()))
+        if missing:
+            raise ValueError(f"{path.name} has no column {missing[0]!r}")
+        rows = []
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f"line {reader.line_num} of {path.name} has not as many columns as its first line")
+            rows.append(row)
+        return rows
 
 
 @dataclass(slots=True)
@@ -218,6 +265,21 @@ def arguments(description: str, *, default: Path | None = None) -> argparse.Name
     parser.add_argument("--keys", metavar="DIR", type=Path, help="keep the ledger's key in this folder")
     parser.add_argument("--remarks", action="store_true", help="show all remarks, not the first ten")
     return parser.parse_args()
+
+
+def run(main: Callable[[], int]) -> int:
+    """Run an importer and return its exit code; what went wrong is told in a sentence on stderr."""
+    try:
+        return main()
+    except CharitychainError as error:
+        print(f"Error: {error.message} [{error.code}]", file=sys.stderr)
+        return error.exit_code
+    except ValueError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 3
+    except Exception:
+        traceback.print_exc()
+        return 70
 
 
 def say(tally: Tally, lines: int, *, all_remarks: bool) -> None:

@@ -105,6 +105,8 @@ def parse(lines: Iterable[str]) -> list[Transaction]:
             found.append(Transaction(number, date, head[4]))
         elif not line.strip():
             continue
+        elif not found:
+            raise ValueError(f"line {number} belongs to no transaction: {line!r}")
         elif line.lstrip().startswith(";"):
             found[-1].notes.append(line.strip("; \t"))
         elif posting := _POSTING.fullmatch(line):
@@ -357,14 +359,15 @@ def reconcile(transactions: list[Transaction], recount: entering.Recount) -> tup
 
 def load(path: Path = OWN_COPY) -> tuple[list[Transaction], Importer]:
     """Read a book and map it."""
-    transactions = parse(path.read_text(encoding="utf-8").splitlines())
+    with entering.reading(path, "a book in the form that Hack Club's has"):
+        transactions = parse(path.read_text(encoding="utf-8").splitlines())
     importer = Importer()
     importer.run(transactions)
     return transactions, importer
 
 
 def main() -> int:
-    """Make the ledger and print the reconciliation; 1 if book and ledger differ."""
+    """Make the ledger and print the reconciliation; return 1 if book and ledger differ."""
     asked = entering.arguments("Hack Club's books as a ledger.", default=OWN_COPY)
     transactions, importer = load(asked.path)
     entering.say(importer.tally, len(importer.lines), all_remarks=asked.remarks)
@@ -375,4 +378,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entering.run(main))

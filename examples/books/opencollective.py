@@ -30,7 +30,6 @@ Rules upheld here:
 
 from __future__ import annotations
 
-import csv
 import secrets
 import sys
 from collections import Counter
@@ -48,6 +47,10 @@ ACCOUNT = "collective"
 UNIT = "USD"
 HOST_FEE = "host fee"
 PROCESSOR_FEE = "payment processor fee"
+COLUMNS = (
+    "Effective Date & Time", "Transaction ID", "Kind", "Amount Single Column", "Payment Processor Fee", "Currency",
+    "Group ID", "Opposite Account Handle",
+)  # fmt: skip
 SOURCES = {"CONTRIBUTION": "contribution", "ADDED_FUNDS": "added-funds"}
 
 
@@ -214,9 +217,13 @@ def _turn(row: Row) -> int:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the export; `path` is the file, or its folder."""
-    with (path / "transactions.csv" if path.is_dir() else path).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+    """Read the export; `path` is the file, or its folder.
+
+    Raises:
+        BookError: there is no such file, or it is no such export.
+    """
+    with entering.reading(path, "a table of transactions as Open Collective exports it"):
+        return entering.table(path / "transactions.csv" if path.is_dir() else path, COLUMNS)
 
 
 def reconcile(rows: Iterable[Mapping[str, str]], recount: entering.Recount) -> tuple[list[str], bool]:
@@ -238,7 +245,7 @@ def reconcile(rows: Iterable[Mapping[str, str]], recount: entering.Recount) -> t
 
 
 def main() -> int:
-    """Make the ledger and print the reconciliation; 1 if file and ledger differ."""
+    """Make the ledger and print the reconciliation; return 1 if file and ledger differ."""
     asked = entering.arguments("A collective's transactions on Open Collective as a ledger.")
     rows = read_rows(asked.path)
     importer = Importer(secrets.token_hex(16)).run(rows)
@@ -250,4 +257,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entering.run(main))

@@ -30,7 +30,6 @@ Rules upheld here:
 
 from __future__ import annotations
 
-import csv
 import datetime
 import heapq
 import re
@@ -52,6 +51,8 @@ from charitychain.interop.journal import export_journal
 
 ORIGIN = "sumbawanga.example/2019"
 ORACLE = "waterfall"
+COLUMNS = ("Beleg", "Datum", "Kategorie", "Adressat", "Betrag", "Saldo")
+KIND = "the folder of this project's cash books"
 YEAR = "2019"
 SOURCES = {"INIT": "opening", "SPENDE": "private-gifts", "SPENDE_PUB": "gifts-of-organisations", "BUCHH": "transfer"}
 TRANSFER = "BUCHH"
@@ -114,12 +115,12 @@ def rounded(told: Iterable[tuple[str, str, str]]) -> list[Row]:
 def read_books(folder: Path, tally: Tally) -> tuple[dict[str, list[Row]], dict[str, int]]:
     """Read all books of a folder, and the totals of the oracle in cents."""
     books: dict[str, list[Row]] = {}
+    told = entering.table(folder / f"{ORACLE}.csv", ("name", "value"))
+    oracle = {row["name"].replace("START", "INIT"): cents(row["value"]) for row in told}
     for path in sorted(folder.glob("*.csv")):
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            told = list(csv.DictReader(file))
         if path.stem == ORACLE:
-            oracle = {row["name"].replace("START", "INIT"): cents(row["value"]) for row in told}
             continue
+        told = entering.table(path, COLUMNS)
         amounts = rounded((f"{path.stem} row {n}", row["Betrag"], row["Saldo"]) for n, row in enumerate(told, start=1))
         day, rows = f"{YEAR}-01-01", list[Row]()
         for row, amount in zip(told, amounts, strict=True):
@@ -393,13 +394,14 @@ def _categorise(entry: Line, recount: entering.Recount, totals: Counter[str]) ->
 def load(folder: Path) -> tuple[Importer, dict[str, int]]:
     """Read the books of a folder and map them; return the oracle beside."""
     importer = Importer(secrets.token_hex(16))
-    books, oracle = read_books(folder, importer.tally)
+    with entering.reading(folder, KIND):
+        books, oracle = read_books(folder, importer.tally)
     importer.run(books, oracle)
     return importer, oracle
 
 
 def main() -> int:
-    """Make the ledger and print the reconciliation; 1 if books and ledger differ."""
+    """Make the ledger and print the reconciliation; return 1 if books and ledger differ."""
     asked = entering.arguments("Eight cash books as one ledger.")
     importer, oracle = load(asked.path)
     entering.say(importer.tally, len(importer.lines), all_remarks=asked.remarks)
@@ -411,4 +413,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entering.run(main))

@@ -180,7 +180,8 @@ def test_reversals_of_every_kind(book: Cli) -> None:
     assert book.json("trace", "D-9")["reversed"][0]["amount"] == "5.00"
     book.ok("donate", "fund", "7", "--id", "D-10", "--replaces", "D-9")
     book.ok("split", "fund", "3", "--to", "admin", "--id", "S-1")
-    assert "is no expenditure, disbursement, gift or pledge" in book.fails(7, "reverse", "S-1")
+    book.ok("reverse", "S-1", "--amount", "1")
+    assert "2.00 EUR of 'S-1' can be reversed" in book.fails(7, "reverse", "S-1", "--amount", "2.01")
     assert "CC-REPLACES" in book.fails(7, "disburse", "fund", "admin", "1", "--replaces", "B-2")
     book.ok("verify")
 

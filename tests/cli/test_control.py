@@ -127,9 +127,11 @@ def test_an_account_passes_to_another_owner(village: Cli) -> None:
     (village.work / "away").rename(theirs)
     village.ok("account", "change", "edu", "--owner", "clinic")
     assert village.json("account", "show", "edu")["owner"] == "clinic"
-    assert "CC-AUTHOR" in village.fails(7, "spend", "edu", "1", *USE, "--author", "self")
+    village.ok("spend", "edu", "1", *USE, "--author", "self", "--id", "X-both")
+    assert village.json("show", "X-both")["signed_by"] == "self, clinic"  # the owner signs whoever writes it
     theirs.unlink()
     village.fails(6, "spend", "edu", "1", *USE)
+    village.fails(6, "spend", "edu", "1", *USE, "--author", "self")
 
 
 @pytest.mark.parametrize(

@@ -207,3 +207,16 @@ def test_dry_runs_record_nothing(village: Cli) -> None:
     _refused(village, "{}")
     assert village.ledger.read_bytes() == before
     assert {path: path.read_bytes() for path in village.keys.iterdir()} == marks
+
+
+def test_an_export_is_whole_or_not_there(standing: Cli) -> None:
+    """An export replaces the file of its name only when it is whole, and stops where another one is being written."""
+    target, part = standing.work / "out.jsonl", standing.work / "out.jsonl.part"
+    target.write_text("old")
+    part.write_text("of another")
+    assert "CC-EXISTS" in standing.fails(7, "export", "-o", target)
+    assert (target.read_text(), part.read_text()) == ("old", "of another")
+    part.unlink()
+    standing.ok("export", "-o", target)
+    assert target.read_text() == standing.ok("export") and not part.exists()
+    assert "CC-STORAGE" in standing.fails(3, "export", "-o", standing.work / "nowhere" / "out.jsonl")

@@ -167,3 +167,98 @@ def test_an_older_copy_is_not_written_to(village: Cli) -> None:
     village.fails(7, "donate", "edu", "9", "--ledger", "v.ledger")
     village.ledger.write_bytes(newer)
     village.ok("donate", "edu", "9", "--ledger", "v.ledger")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "cl\x1b[31m", "x" * 300, "-x", "a/b"])
+def test_no_key_is_made_for_what_is_no_id(village: Cli, name: str) -> None:
+    """A request, and an admission, under a name that no party can have are refused before there is any file."""
+    before = sorted(village.keys.iterdir())
+    for command in (("key", "request", "--recovery", "--no-passphrase"), ("party", "add", "--role", "auditor")):
+        stderr = village.fails(7, *command, "--", name)
+        assert "CC-ID" in stderr and "\x1b" not in stderr
+    assert sorted(village.keys.iterdir()) == before
+    assert not (village.keys.parent / "keys-recovery").exists()
+
+
+def test_the_operators_name_is_taken(village: Cli) -> None:
+    """Nobody can ask to be admitted as ``self``."""
+    theirs = village.folder / "theirs"
+    assert "CC-ID" in village.fails(7, "key", "request", "self", "--keys", theirs, "--no-passphrase")
+    assert not theirs.exists()
+
+
+def test_a_missing_key_is_told_with_its_party_and_the_way_out(village: Cli) -> None:
+    """Whoever lacks a key reads whose it is, and what can be done; for the operator that is another thing."""
+    theirs = village.folder / "theirs"
+    request = village.ok("key", "request", "sport", "--keys", theirs, "--no-passphrase")
+    village.ok("party", "add", "--request", "-", "--role", "charity", input=request)
+    opening = ("account", "open", "steps", "--unit", "STEP", "--owner", "sport")
+    stderr = village.fails(6, *opening)
+    for word in ("'sport' must sign", "--keys", "--author", "--draft", "CC-KEY-MISSING"):
+        assert word in stderr
+    stderr = village.fails(6, *opening, "--keys", theirs)
+    for word in ("the operator", "--keys", "--draft", "CC-KEY-MISSING"):
+        assert word in stderr
+    village.ok(*opening, "--keys", theirs, "--draft", "x.draft")
+
+
+def rows_of(cli: Cli, party: str, use: str = "sign") -> list[dict[str, object]]:
+    return [row for row in cli.json("party", "list") if (row["party"], row["use"]) == (party, use)]
+
+
+def test_one_of_several_keys_is_replaced(village: Cli) -> None:
+    """With several keys --key says which one `key rotate` replaces; without it nothing is made."""
+    village.ok("party", "add", "sport", "--role", "charity")
+    village.ok("key", "add", "sport", "--no-passphrase")
+    first, second = (str(row["key"]) for row in rows_of(village, "sport"))
+    before = sorted(village.keys.glob("*.key"))
+    stderr = village.fails(2, "key", "rotate", "sport")
+    assert first in stderr and second in stderr and "--key" in stderr
+    village.ok("key", "rotate", "sport", "--key", first, "--dry-run")
+    village.fails(4, "key", "rotate", "sport", "--key", "00" * 8)
+    assert sorted(village.keys.glob("*.key")) == before
+    village.ok("key", "rotate", "sport", "--key", first)
+    assert [row["until"] is None for row in rows_of(village, "sport")] == [False, True, True]
+    before = sorted(village.keys.glob("*.key"))
+    assert "CC-UNKNOWN-KEY" in village.fails(7, "key", "rotate", "sport", "--key", first)
+    for path in before:
+        if ".sport." in path.name:
+            path.rename(village.work / path.name)
+    assert "'sport' must sign" in village.fails(6, "key", "rotate", "sport", "--key", second)
+    assert [path for path in village.keys.glob("*.key") if ".sport." in path.name] == []
+    assert village.json("verify")["holds"]
+
+
+def test_recovery_keys_are_listed_too(village: Cli) -> None:
+    """`key list` shows the folder of recovery keys, the usual one or the one that is named."""
+    village.ok("key", "recovery", "--no-passphrase")
+    spare = village.keys.parent / "keys-recovery"
+    assert [row["file"] for row in village.json("key", "list")] == [
+        str(village.keys / "village.example_2026.self.key"), str(spare / "village.example_2026.self.recovery.key"),
+    ]  # fmt: skip
+    spare.rename(village.work / "safe")
+    assert len(village.json("key", "list")) == 1
+    assert len(village.json("key", "list", "--recovery-keys", "safe")) == 2
+
+
+def test_a_lowered_threshold_is_said(village: Cli) -> None:
+    """A stolen key may leave fewer keys than must sign: the command says how many then must, and the way back."""
+    village.ok("party", "add", "sport", "--role", "charity")
+    village.ok("key", "recovery", "sport", "--no-passphrase")
+    village.ok("key", "add", "sport", "--no-passphrase")
+    village.ok("key", "add", "sport", "--no-passphrase")
+    village.ok("key", "threshold", "sport", "3")
+    keys = [str(row["key"]) for row in rows_of(village, "sport")]
+    marked = ("key", "compromised", "sport", "--since", "6")
+    lowered = "3 keys of sport had to sign, and 2 are left, so from the next block on 2 must."
+    for options in (("--dry-run",), ("--draft", "x.draft"), ("--json",)):
+        done = village.run(*marked, keys[0], *options)
+        assert done.returncode == 0 and lowered in done.stderr
+    assert {row["needed"] for row in rows_of(village, "sport")} == {2}
+    assert "key threshold sport 3" in done.stderr
+    assert village.run(*marked, keys[0]).stderr == ""
+    assert "2 keys of sport had to sign, and 1 is left" in village.run(*marked, keys[1]).stderr
+    assert (
+        "sport has no key left; bring a new one"
+        in village.run("key", "compromised", "sport", "--since", "7", keys[2]).stderr
+    )

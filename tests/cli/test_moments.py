@@ -102,6 +102,14 @@ def test_damage_before_the_moment_is_told(year: Path) -> None:
         then.balance("edu")
 
 
+def test_a_torn_end_is_told_where_it_may_belong_to_the_moment(year: Path) -> None:
+    """The lost block may have been sealed in that year; what ends before it is not concerned."""
+    year.write_bytes(year.read_bytes()[:-5])
+    with Ledger.open(year) as ledger, ledger.at(date="2026") as then, ledger.at(height=2) as before:
+        assert str(then.balance("edu")) == "6.00"
+        assert "a write was cut off" in then.notices[0] and before.notices == []
+
+
 def test_the_command_line_takes_a_moment(year: Path, cli: Cli) -> None:
     """``trace``, ``sources`` and ``balance`` answer for it, and say for which block."""
     run = cli.run

@@ -11,7 +11,8 @@ from cli.conftest import Cli
 GOOD = "date,amount,balance,reference,text\n2026-01-03,12.50,12.50,D-1,gift\n"
 HOSTILE = 'date,amount,reference,text\n2026-01-03,99,"=1+1","\x1b[2J\u202eevil"\n'
 CAMT = (
-    "<Document><BkToCstmrStmt><Stmt><Id>1</Id><Acct><Id><IBAN>DE02</IBAN></Id></Acct>"
+    "<Document><BkToCstmrStmt><Stmt><Id>1</Id><FrToDt><FrDtTm>2026-01-01T00:00:00</FrDtTm><ToDtTm>2026-01-31T23:59:59"
+    "</ToDtTm></FrToDt><Acct><Id><IBAN>DE02</IBAN></Id></Acct>"
     "<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy='CNY'>12.50</Amt><CdtDbtInd>CRDT</CdtDbtInd>"
     "<Dt><Dt>2026-01-31</Dt></Dt></Bal><Ntry><Amt Ccy='CNY'>12.50</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>BOOK</Sts>"
     "<BookgDt><Dt>2026-01-03</Dt></BookgDt><NtryDtls><TxDtls><Refs><EndToEndId>D-1</EndToEndId></Refs></TxDtls>"
@@ -41,9 +42,9 @@ def test_exit_codes(cli: Cli) -> None:
     settle(cli)
     both = ("--account", "edu", "--account", "school", "--from", "2026-01-01")
     good = write(cli, GOOD)
-    assert "0.00 (0.00 %) is unattested" in cli.ok("reconcile", good, *both)
+    assert "0.00 (0.00 %) is unattested" in cli.ok("reconcile", good, *both, "--opening", "0")
     assert "0.00 (0.00 %) is unattested" in cli.ok("reconcile", write(cli, CAMT, "b.xml"), *both)
-    done = cli.run("reconcile", good, "--account", "edu", "--from", "2026-01-01")
+    done = cli.run("reconcile", good, "--account", "edu", "--from", "2026-01-01", "--opening", "0")
     assert done.returncode == 8 and "B-1 (disbursement)" in done.stdout and "Difference 2.00" in done.stdout
     assert "CC-BANK-CURRENCY" in cli.fails(7, "reconcile", good, "--account", "edu", "--account", "usd")
     assert "CC-BANK-CURRENCY" in cli.fails(7, "reconcile", "b.xml", "--account", "usd")
@@ -55,13 +56,65 @@ def test_exit_codes(cli: Cli) -> None:
     cli.fails(2, "reconcile", good, "--account", "edu", "--from", "2026-02-01", "--to", "2026-01-01")
     cli.fails(2, "reconcile", good, "--account", "edu", "--column", "date")
     cli.fails(2, "reconcile", good, "--account", "edu", "--column", "price=Betrag")
-    assert cli.run("reconcile", "missing.csv", "--account", "edu").returncode in (2, 3)
+    for name in ("missing.csv", "."):
+        assert f"{name} cannot be read" in cli.fails(3, "reconcile", name, "--account", "edu")
+
+
+def test_days_that_the_statement_does_not_cover(cli: Cli) -> None:
+    """None of them covered is refused, some of them is 8 and told in every format, and a told balance covers them."""
+    settle(cli)
+    later = {"record": "donation", "account": "edu", "amount": "30", "date": "2026-03-01"}
+    use = {"record": "expenditure", "from": "edu", "amount": "30", "payee": "P", "purpose": "q", "date": "2026-04-01"}
+    cli.ok("import", cli.journal([later | {"id": "D-2"}, use | {"id": "X-1"}]))
+    told = ("--account", "edu", "--account", "school")
+    xml = write(cli, CAMT, "b.xml")
+    for name, covers in ((write(cli, GOOD), "2026-01-03 to 2026-01-03"), (xml, "2026-01-01 to 2026-01-31")):
+        error = cli.fails(7, "reconcile", name, *told, "--from", "2026-06-01", "--to", "2026-06-30")
+        assert f"covers {covers}, and so no day of 2026-06-01 to 2026-06-30" in error and "[CC-BANK]" in error
+    asked = ("reconcile", xml, *told, "--from", "2026-01-03", "--to", "2026-06-30")
+    done = cli.run(*asked)
+    assert done.returncode == 8 and "Note: Nothing is said of days" in done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "edu, school and bank account DE02, 2026-01-03 to 2026-01-31, in CNY"
+    assert lines[1] == "Not covered by the statement, and not compared: 2026-02-01 to 2026-06-30."
+    assert lines[-1] == "Of 12.50 CNY held by the ledger, the statement covers 12.50; 0.00 (0.00 %) is unattested."
+    found = json.loads(cli.run(*asked, "--json").stdout)
+    assert (found["from"], found["to"], found["agrees"]) == ("2026-01-03", "2026-01-31", False)
+    assert found["not_covered"] == [{"from": "2026-02-01", "to": "2026-06-30"}]
+    rows = list(csv.DictReader(io.StringIO(cli.run(*asked, "--format", "csv").stdout)))
+    assert [(r["what"], r["date"], r["text"]) for r in rows if r["what"] == "not covered"] == [
+        ("not covered", "2026-02-01", "2026-02-01 to 2026-06-30"),
+    ]  # fmt: skip
+    done = cli.run("reconcile", "bank.csv", *told, "--from", "2026-01-02", "--to", "2026-01-31", "--opening", "0")
+    assert done.returncode == 8 and "not compared: 2026-01-04 to 2026-01-31.\n" in done.stdout
+    done = cli.run("reconcile", "bank.csv", *told, "--from", "2026-01-02", "--closing", "12.50")
+    assert done.returncode == 8 and "not compared: 2026-01-02.\n" in done.stdout
+    whole = ("--from", "2026-01-01", "--opening", "0", "--to", "2026-02-28", "--closing", "12.50")
+    assert "2026-01-01 to 2026-02-28, in CNY" in cli.ok("reconcile", "bank.csv", *told, *whole)
+    assert cli.run("reconcile", "bank.csv", *told, *whole[:-1], "12.40").returncode == 8
+
+
+def test_options_that_the_file_has_no_use_for(cli: Cli) -> None:
+    """What cannot be checked, or is said by the file itself, is refused as wrong usage and never passed over."""
+    settle(cli)
+    table, xml = write(cli, GOOD), write(cli, CAMT, "b.xml")
+    assert "names no bank account" in cli.fails(2, "reconcile", table, "--account", "edu", "--bank-account", "DE1")
+    for option, value in (
+        ("--closing", "3"), ("--opening", "3"), ("--column", "date=x"), ("--decimal", "comma"), ("--dates", "dmy"),
+        ("--encoding", "utf-8"),
+    ):  # fmt: skip
+        error = cli.fails(2, "reconcile", xml, "--account", "edu", option, value)
+        assert f"{option}: this is an XML statement" in error
+    assert "CC-BANK" in cli.fails(7, "reconcile", xml, "--account", "edu", "--bank-account", "DE1")
+    cli.ok("reconcile", xml, "--account", "edu", "--account", "school", "--bank-account", "DE 02")
 
 
 def test_json_is_one_document(cli: Cli) -> None:
     """The whole answer stands in one document, with the head of the ledger that it holds for."""
     settle(cli)
-    done = cli.run("reconcile", write(cli, GOOD), "--account", "edu", "--from", "2026-01-01", "--json")
+    done = cli.run(
+        "reconcile", write(cli, GOOD), "--account", "edu", "--from", "2026-01-01", "--opening", "0", "--json"
+    )
     found = json.loads(done.stdout)
     assert found["matched"][0]["by"] == "reference" and found["matched"][0]["records"][0]["id"] == "D-1"
     assert found["only_ledger"] == [
@@ -109,6 +162,7 @@ def test_attestations_are_told_and_change_no_exit_code(cli: Cli) -> None:
     }  # fmt: skip
     cli.ok("import", cli.journal([said]))
     told = ("--account", "edu", "--account", "school", "--from", "2026-01-01", "--to", "2026-01-31")
+    told += ("--opening", "0", "--closing", "12.50")
     out = cli.ok("reconcile", write(cli, GOOD), *told)
     assert (
         "auditor attests 12.00 at Village Bank on 2026-01-31 (T-1): the ledger has 12.50 then, -0.50 apart;"

@@ -8,10 +8,13 @@ The convention, for whoever writes a page:
   from one to another taken as equal; the folder above the page's own is called ``/home/ayu``. ``…`` stands for anything
   on its line; a line with ``…`` alone stands for any lines.
 - A command that fails (exit code other than 0) must be followed by ``$ echo $?``, so that the page shows the code.
+- All outputs of a page are of one run: a key or a hash that is one thing here is the same thing all over the page.
 - A fenced ``python`` block runs in an empty folder; what it prints stands behind ``# →`` on the line that prints it.
+- What stands between ``<!-- demo output -->`` and ``<!-- end -->`` is what ``examples/demo.py`` prints.
 
-``python tests/docs/test_examples.py PAGE…`` writes the present output into pages; read the difference before you
-believe it.
+``python tests/docs/test_examples.py PAGE…`` runs each page once and writes everything that its commands printed then;
+lines for which the page has ``…`` alone stay left out. A page in which something crashed is not written. Read the
+difference before you believe it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +39,9 @@ PAGES = [
     if re.search(r"^```(console|python)$", page.read_text("utf-8"), re.MULTILINE)
 ]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_DEMO = re.compile(r"(?<=^<!-- demo output -->\n```text\n).*?(?=^```\n<!-- end -->$)", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"\b[0-9a-f]{16,}|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=")
+_CRASHED = ("this is a bug in charitychain", "Traceback (most recent call last)")
 _LIKE = [
     (re.compile(r'"checkpoint": ".*"'), '"checkpoint": "<checkpoint>"'),
     (re.compile(r"— \S+ [A-Za-z0-9+/=]{80,}"), "<signature>"),
@@ -85,13 +92,9 @@ def run(commands: list[Command], folder: Path) -> list[tuple[str, int]]:
         shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module}"$@"\n')
         shim.chmod(0o755)
     script = ["exec 2>&1"]
+    environment = _environment(folder.parent) | {"PATH": f"{shims}:{os.environ['PATH']}"}
     for number, command in enumerate(commands):
         script += [command.text, f"__code=$?; printf '\\036%s\\036\\n' {number}.$__code; (exit $__code)"]
-    environment = {
-        "PATH": f"{shims}:{os.environ['PATH']}", "HOME": str(folder.parent), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8",
-        "XDG_CONFIG_HOME": str(folder.parent / ".config"), "XDG_STATE_HOME": str(folder.parent / ".local/state"),
-        "COLUMNS": "120",
-    }  # fmt: skip
     done = subprocess.run(
         ["bash"],
         input="\n".join(script) + "\n",
@@ -107,6 +110,27 @@ def run(commands: list[Command], folder: Path) -> list[tuple[str, int]]:
     return [(parts[2 * i], int(parts[2 * i + 1])) for i in range(len(commands))]
 
 
+def _environment(home: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "COLUMNS": "120",
+        "XDG_CONFIG_HOME": str(home / ".config"), "XDG_STATE_HOME": str(home / ".local/state"),
+    }  # fmt: skip
+
+
+def run_demo(home: Path) -> str:
+    """Return what the demonstration prints."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "demo.py")],
+        cwd=home,
+        env=_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    return done.stdout.rstrip("\n") + "\n"
+
+
 def alike(text: str) -> list[str]:
     """Return the lines of `text` without what differs from one run to the next."""
     for pattern, word in _LIKE:
@@ -114,12 +138,42 @@ def alike(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines()]
 
 
-def fits(expected: list[str], found: list[str]) -> bool:
-    """Say whether lines are as expected, where ``…`` stands for anything."""
+def aligned(expected: str, found: str) -> list[tuple[str, str]] | None:
+    """Return the lines expected, each beside what was found there, or nothing if they differ.
+
+    ``…`` stands for anything on its line; a line with ``…`` alone for any lines, and beside it stand all of these.
+    """
+    wanted, lines = alike(expected), found.splitlines(keepends=True)
     pattern = "".join(
-        r"(?:.*\n)*?" if line == "…" else ".*?".join(map(re.escape, line.split("…"))) + r"\n" for line in expected
+        r"((?:.*\n)*?)" if line == "…" else "(" + ".*?".join(map(re.escape, line.split("…"))) + r"\n)"
+        for line in wanted
     )
-    return re.fullmatch(pattern, "".join(line + "\n" for line in found)) is not None
+    whole = re.fullmatch(pattern, "".join(line + "\n" for line in alike(found)))
+    if whole is None:
+        return None
+    pairs, at = [], 0
+    for line, part in zip(expected.splitlines(), whole.groups(), strict=True):
+        count = part.count("\n")
+        pairs.append((line, "".join(lines[at : at + count])))
+        at += count
+    return pairs
+
+
+def mixed(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return which keys and hashes of a page cannot be of one run, by that run's own lines beside those of the page.
+
+    What is one thing in the run must be one thing on the page, and the other way round.
+    """
+    here: dict[str, str] = {}
+    there: dict[str, str] = {}
+    wrong = []
+    for page, found in pairs:
+        names, others = _NAMED.findall(page), _NAMED.findall(found)
+        if len(names) == len(others):
+            for name, other in zip((name[:16] for name in names), (other[:16] for other in others), strict=True):
+                if here.setdefault(name, other) != other or there.setdefault(other, name) != name:
+                    wrong.append(name)
+    return wrong
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -128,11 +182,14 @@ def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
     commands = commands_of(page.read_text("utf-8"))
     folder = tmp_path / "work"
     folder.mkdir()
+    pairs: list[tuple[str, str]] = []
     for number, (command, (output, code)) in enumerate(zip(commands, run(commands, folder), strict=True)):
-        expected, found = alike(command.expected), alike(output)
-        assert fits(expected, found), f"$ {command.text}expected:\n{command.expected}\nfound:\n{output}"
+        lines = aligned(command.expected, output)
+        assert lines is not None, f"$ {command.text}expected:\n{command.expected}\nfound:\n{output}"
+        pairs += lines
         following = commands[number + 1].text.strip() if number + 1 < len(commands) else ""
         assert code == 0 or following == "echo $?", f"$ {command.text}ended with {code}; the page must show that"
+    assert not mixed(pairs), f"{page.name} shows outputs of several runs; rewrite it as a whole"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -158,29 +215,67 @@ def test_pages_with_examples_are_found() -> None:
     assert all(commands_of(page.read_text("utf-8")) for page in PAGES if page.name == "README.md")
 
 
+def test_the_demonstration_prints_what_the_readme_says(tmp_path: Path) -> None:
+    """What the README shows as the demonstration's output is that, and of one run."""
+    said = _DEMO.findall((ROOT / "README.md").read_text("utf-8"))
+    assert len(said) == 1
+    lines = aligned(said[0], run_demo(tmp_path))
+    assert lines is not None, "rewrite the README: python tests/docs/test_examples.py README.md"
+    assert not mixed(lines)
+
+
 def test_ellipsis_is_no_blank_cheque() -> None:
     """A line that differs outside of ``…`` does not fit, and neither does one too many."""
-    assert fits(["a … c", "…", "z"], ["a b c", "d", "e", "z"])
-    assert not fits(["a … c"], ["a b d"])
-    assert not fits(["a"], ["a", "b"])
+    assert aligned("a … c\n…\nz\n", "a b c\nd\ne\nz\n") == [("a … c", "a b c\n"), ("…", "d\ne\n"), ("z", "z\n")]
+    assert aligned("a … c\n", "a b d\n") is None
+    assert aligned("a\n", "a\nb\n") is None
 
 
-def rewrite(path: Path) -> None:
-    """Write what the commands of a page print now into the page."""
+def test_outputs_of_two_runs_are_told() -> None:
+    """Two names for one key on a page are found, and one name for two; other names throughout are not."""
+    one, two, three = "1" * 64, "2" * 64, "3" * 64
+    assert not mixed([(one, two), (f"key {one[:16]}…", f"key {two[:16]}…")])
+    assert mixed([(one, three), (f"key {two[:16]}…", f"key {three[:16]}…")]) == [two[:16]]
+    assert mixed([(one, two), (one, three)]) == [one[:16]]
+
+
+def test_rewriting_takes_every_output_of_the_new_run(tmp_path: Path) -> None:
+    """What differs only in a hash is written too; lines left out stay left out, and what a crash printed is refused."""
+    page = tmp_path / "page.md"
+    page.write_text(f"```console\n$ seq 3; echo {'b' * 16}\n1\n…\n{'a' * 16}\n$ echo two\none\n```\n", "utf-8")
+    assert rewrite(page) is None
+    written = f"```console\n$ seq 3; echo {'b' * 16}\n1\n…\n{'b' * 16}\n$ echo two\ntwo\n```\n"
+    assert page.read_text("utf-8") == written
+    crash = "```console\n$ python -c 'raise ValueError'\nnothing\n$ echo $?\n1\n```\n"
+    page.write_text(crash, "utf-8")
+    assert "Traceback" in str(rewrite(page)) and page.read_text("utf-8") == crash
+
+
+def rewrite(path: Path) -> str | None:
+    """Write what the commands of a page print in one run into the page; return why not, if it cannot be."""
     page = path.read_text("utf-8")
     commands = commands_of(page)
     with tempfile.TemporaryDirectory() as base:
         folder = Path(base) / "work"
         folder.mkdir()
-        outputs = run(commands, folder)
-    for command, (output, _) in reversed(list(zip(commands, outputs, strict=True))):
-        if not fits(alike(command.expected), alike(output)):
-            if output and not output.endswith("\n"):
-                output += "\n"
-            page = page[: command.start] + output + page[command.end :]
-    path.write_text(page, "utf-8")
+        outputs = [output for output, _ in run(commands, folder)]
+        demo = run_demo(Path(base)) if _DEMO.search(page) else ""
+    texts = [*(command.text.strip() for command in commands), "examples/demo.py"]
+    for text, output in zip(texts, [*outputs, demo], strict=True):
+        for words in _CRASHED:
+            if words in output:
+                return f"{path}: not written, since {text!r} printed {words!r}"
+    for command, output in reversed(list(zip(commands, outputs, strict=True))):
+        lines = aligned(command.expected, output)
+        if lines is not None:
+            output = "".join("…\n" if line == "…" else found for line, found in lines)
+        elif output and not output.endswith("\n"):
+            output += "\n"
+        page = page[: command.start] + output + page[command.end :]
+    path.write_text(_DEMO.sub(lambda _: demo, page), "utf-8")
+    return None
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        rewrite(Path(name))
+    refused = [reason for name in sys.argv[1:] if (reason := rewrite(Path(name))) is not None]
+    sys.exit("\n".join(refused) or None)

@@ -27,6 +27,7 @@ ANSWERS_2 = Path(__file__).with_name("v2.json")
 
 _ORIGIN = "golden.example/2026"
 _NONCE = bytes(range(32))
+_LATER = 120 * 86_400
 _PLATFORM = {"author": "platform"}
 _TREES, _RAIN = 130, 70
 """Gifts of the two series: three runs and two runs of 64."""
@@ -45,6 +46,8 @@ def build_2() -> bytes:
 
 def _built(version: int, seals: tuple[Callable[[Builder], None], ...]) -> bytes:
     b = Builder(_ORIGIN, nonce=_NONCE, version=version)
+    if version > 1:  # in which no record tells of a day to come
+        b.time += _LATER
     try:
         for seal in seals:
             seal(b)
@@ -63,7 +66,8 @@ def _terms(b: Builder) -> None:
         approvals={"of": ["auditor", "platform"], "needed": 1},
     )  # fmt: skip
     w.account("pool", unit="CNY", rule="pro-rata", levy={"office": "8"})
-    w.add({"record": "account-change", "id": "AC-1", "account": "edu", "title": "", "tags": {}, "closed": False})
+    w.account("spare", unit="CNY")
+    w.add({"record": "account-change", "id": "AC-1", "account": "edu", "title": "", "tags": {}})
     w.donation("D-pool", account="pool", amount="100.05", **_PLATFORM)
     w.donation("D-pool-2", account="pool", amount="50.00", source="cash")
 
@@ -78,6 +82,11 @@ def _undone(b: Builder) -> None:
     w.reversal("U-6", reverses="X-chalk", amount="1.00", gift="D-3")
     w.reversal("U-7", reverses="D-pool-2", amount="20.00", reason="it was 30")
     w.reversal("U-8", reverses="trees/1000", amount="0.99")
+    w.add({"record": "split", "id": "S-2", "from": "pool", "amount": "10.00", "to": {"office": "0.80", "edu": "9.20"}})
+    w.add({"record": "account-change", "id": "AC-2", "account": "spare", "closed": True, "date": "2026-02"})
+    w.add({"record": "account-change", "id": "AC-3", "account": "spare", "closed": False})
+    b.commit()
+    w.add({"record": "reversal", "id": "U-10", "reverses": "S-2", "from": "edu", "amount": "5.00"})
     w.donation("D-again", account="pool", amount="20.00", replaces="D-pool-2")
     w.add({"record": "statement", "records": [
         {"record": "reversal", "id": "U-9", "reverses": "X-last"},

@@ -1,7 +1,8 @@
 """Random journals in which mistakes are corrected, value is split, and accounts have terms.
 
-- Reversals of disbursements and donations, and of one gift's share in an expenditure, are of what is there, in parts,
-  repeated, with further flows between them.
+- Reversals of disbursements, splits and donations, and of one gift's share in an expenditure, are of what is there, in
+  parts, repeated, with further flows between them.
+- What was reversed is now and then entered again, as a record that replaces it.
 - Splits have one to four parts in any order; where a levy is due, its parts are right.
 - Spending under terms often goes to the limit of a cap, and its dates to the ends of a period. Every record of such a
   journal that counts for a cap states its date, so that the journal means the same on any day.
@@ -15,19 +16,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from .coins import Coin
 from .makers import LARGEST_STEP, Maker
 from .model import ModelRefused, Record
-from .terms import Spent
 
 PURPOSES = ("books", "rice", "desks")
 DATES = ("2025-05-02", "2025-12-31", "2026-01-01", "2026-03", "2026-03-31", "2026-04-01", "2026", "2026-06-15")
 # From wide to narrow, so that value often may pass.
 _PURPOSE_SETS: tuple[tuple[str, ...], ...] = ((), (), ("books", "rice"), ("books", "rice"), ("books",))
 _PERIODS: tuple[dict[str, str], ...] = (
-    {}, {}, {"from": "2025-06-01"}, {"until": "2026-12-31"}, {"from": "2026-01-01", "until": "2026-12-31"},
+    {}, {}, {"from": "2025-06-01"}, {"until": "2026-09-30"}, {"from": "2026-01-01", "until": "2026-09-30"},
     {"from": "2026-03-01", "until": "2026-03-31"},
 )  # fmt: skip
-_DATED = frozenset({"donation", "gifts", "disbursement", "split", "expenditure", "conversion", "refund", "reversal"})
+_DATED = frozenset({
+    "account-change", "donation", "gifts", "disbursement", "split", "expenditure", "conversion", "refund", "reversal",
+})  # fmt: skip
+_AGAIN = {
+    "donation": {"donation"}, "expenditure": {"expenditure"}, "disbursement": {"disbursement", "split"},
+    "split": {"disbursement", "split"},
+}  # fmt: skip
 
 
 class AmendingMaker(Maker):
@@ -38,14 +45,23 @@ class AmendingMaker(Maker):
             record["date"] = self.rng.choice(DATES)
         super()._keep(record)
 
+    def _replacing(self, record: Record | None) -> Record | None:
+        """Let a record say, now and then, that it replaces one that was reversed."""
+        kinds = _AGAIN.get(record["record"], ()) if record is not None else ()
+        wrong = [name for name, (kind, *_) in self.model.replaceable.items() if kind in kinds]
+        wrong = [name for name in wrong if name in self.model.undone]
+        if record is not None and wrong and self.rng.random() < 0.25:
+            record["replaces"] = self.rng.choice(wrong)
+        return record
+
     def _propose(self, name: str) -> Record | None:
         proposals = {
             "back": self._back, "unreceive": self._unreceive, "pledge": self._pledge, "unpledge": self._unpledge,
             "split": self._split, "change": self._change,
         }  # fmt: skip
         if name in proposals:
-            return proposals[name]()
-        return super()._propose(name)
+            return self._replacing(proposals[name]())
+        return self._replacing(super()._propose(name))
 
     # -- corrections -----------------------------------------------------------------------------
 
@@ -67,20 +83,25 @@ class AmendingMaker(Maker):
         return record
 
     def _back(self) -> Record | None:
-        """Return a reversal of a disbursement of which something rests; rather one of which something has moved."""
-        resting = {name: each.resting(None) for name, each in self.model.disbursements.items()}
-        begun = [name for name, each in self.model.disbursements.items() if 0 < len(resting[name]) < len(each.laid)]
-        names = [name for name, coins in resting.items() if coins]
-        if not names:
+        """Return a reversal of a transfer of which something rests; rather one of which something has moved."""
+        resting: list[tuple[str, str, list[Coin]]] = []
+        begun: list[tuple[str, str, list[Coin]]] = []
+        for name, each in self.model.transfers.items():
+            for target, laid in each.laid:
+                if coins := each.resting(target):
+                    (resting if len(coins) == len(laid) else begun).append((name, target.id, coins))
+        if not resting and not begun:
             return None
-        wrong = self.rng.choice(begun if begun and self.rng.random() < 0.7 else names)
-        coins = resting[wrong]
+        few = begun and self.rng.random() < 0.7
+        wrong, out_of, coins = self.rng.choice(begun if few else [*resting, *begun])
         record = self._new("reversal", "U")
         record["reverses"] = wrong
+        if len(self.model.transfers[wrong].laid) > 1 or self.rng.random() < 0.2:
+            record["from"] = out_of
         if self.rng.random() < 0.4:
             record["gift"] = self.rng.choice(coins).payer
             coins = [coin for coin in coins if coin.payer == record["gift"]]
-        self._part(record, len(coins), self.model.disbursements[wrong].source.unit)
+        self._part(record, len(coins), self.model.transfers[wrong].source.unit)
         record["reason"] = "sent to the wrong place"
         return record
 
@@ -232,7 +253,7 @@ class AmendingMaker(Maker):
         asked = self.model.minor(record["amount"], account.unit)
         for amount in range(asked, 0, -1):
             try:
-                self.model.check_caps(account, Spent(account.id, record["date"][:4], record["category"], amount))
+                self.model.check_caps(account, record["date"][:4], record["category"], amount)
             except ModelRefused:
                 continue
             return self._text(amount, account.unit)

@@ -9,8 +9,12 @@ Rules upheld here:
   statement, a further signer does not do), and pledges by a sponsor as well;
 - value that leaves by disbursement, split or conversion goes only where the restriction is at least as narrow;
 - an account with a levy is left by splits only, and one that forbids naming is not left by gifts of choice; refunds and
-  reversals are free of both;
-- a cap binds every expenditure in its scope, not only those of the account that states it.
+  the reversals of whole gifts are free of both;
+- a reversal by gift is as much a choice as an outflow by gift: accounts that forbid naming refuse it, out of them for a
+  use, on either side for a disbursement or a split;
+- a cap binds every expenditure in its scope, not only those of the account that states it;
+- what replaces a record is of its kind (a disbursement and a split are of one), comes after a reversal of it, and is
+  signed by the owner of its account or by who entered it.
 
 It changes nothing, and is of no use alone: `model` moves the coins.
 """
@@ -20,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .coins import COMMODITIES, CURRENCIES, Account, Coin, Disbursement, Expenditure, parse_amount
-from .terms import ANYTHING, Books, Cap, Entry, ModelRefused, Spent, Terms
+from .coins import COMMODITIES, CURRENCIES, Account, Coin, Expenditure, Hop, Transfer, parse_amount
+from .terms import ANYTHING, Books, Cap, ModelRefused, Place, Scope, Spent, Terms, is_to_come
 
 
 class Checks:
@@ -32,8 +36,17 @@ class Checks:
         self.decimals: dict[str, int] = {**CURRENCIES, **COMMODITIES}
         self.accounts: dict[str, Account] = {}
         self.donations: dict[str, tuple[Account, int]] = {}
+        # The owner and the year under which each gift is booked, and as the how-manieth record.
+        self.given_under: dict[str, tuple[str, str, int]] = {}
+        # How many records were looked at.
+        self.time = 0
         self.expenditures: dict[str, Expenditure] = {}
-        self.disbursements: dict[str, Disbursement] = {}
+        # Disbursements and splits.
+        self.transfers: dict[str, Transfer] = {}
+        # Of whatever can be replaced: its kind, its account, and who entered it.
+        self.replaceable: dict[str, tuple[str, Account, str]] = {}
+        # What was reversed, wholly or in part.
+        self.undone: set[str] = set()
         self.books = Books()
         # Nothing: everybody has every role.
         self.roles: dict[str, frozenset[str]] | None = None
@@ -52,6 +65,7 @@ class Checks:
         if record["record"] == "account":
             return str(record.get("owner", "self"))
         named = next((record[name] for name in ("account", "from") if name in record), None)
+        named = None if record["record"] == "reversal" else named
         about = record.get("reverses", record.get("donation"))
         if record["record"] == "reversal" and about in self.authors:
             return self.authors[about]
@@ -59,9 +73,13 @@ class Checks:
             return self.donations[about][0].terms.owner
         if named is None and about in self.expenditures:
             return self.expenditures[about].account.terms.owner
-        if named is None and about in self.disbursements:
-            return self.disbursements[about].source.terms.owner
+        if named is None and about in self.transfers:
+            return self.transfers[about].source.terms.owner
         return self.accounts[named].terms.owner if named in self.accounts else "self"
+
+    def _check_date(self, record: Mapping[str, Any]) -> None:
+        if "date" in record and is_to_come(record["date"], self.today):
+            raise ModelRefused("future", f"{record['date']} is to come")
 
     def _get_account(self, account_id: str) -> Account:
         account = self.accounts.get(account_id)
@@ -87,6 +105,10 @@ class Checks:
     def _check_signed(self, *parties: str) -> None:
         if self._signers is not None and not self._signers.issuperset(parties):
             raise ModelRefused("signature", f"all of {parties} must sign")
+
+    def _check_signed_by_one_of(self, *parties: str) -> None:
+        if self._signers is not None and self._signers.isdisjoint(parties):
+            raise ModelRefused("signature", f"one of {parties} must sign")
 
     def _check_role(self, party: str, *roles: str) -> None:
         if self.roles is None:
@@ -139,14 +161,29 @@ class Checks:
         if gift is not None:
             if gift not in self.donations:
                 raise ModelRefused("unknown-donation", f"no donation {gift}")
-            if account.terms.naming == "forbidden":
-                raise ModelRefused("naming", f"{account.id} lets nobody choose a gift")
+            self._check_naming(account)
             if account.rule != "fifo":
                 raise ModelRefused("named-pro-rata", f"{account.id} is pro-rata: no gift can be chosen")
             if account.paid_by(gift) < amount:
                 raise ModelRefused("gift-short", f"{account.id} holds {account.paid_by(gift)} of {gift}")
         if len(account.coins) < amount:
             raise ModelRefused("overdraft", f"{account.id} holds {len(account.coins)}, not {amount}")
+
+    def _check_naming(self, *accounts: Account) -> None:
+        for account in accounts:
+            if account.terms.naming == "forbidden":
+                raise ModelRefused("naming", f"{account.id} lets nobody choose a gift")
+
+    def _check_replaces(self, record: Mapping[str, Any]) -> None:
+        if "replaces" not in record or record["record"] == "plan":
+            return
+        wrong = record["replaces"]
+        if wrong not in self.replaceable or wrong not in self.undone:
+            raise ModelRefused("replaces", f"{wrong} is nothing that was reversed")
+        kind, account, author = self.replaceable[wrong]
+        if kind != record["record"] and {kind, record["record"]} != {"disbursement", "split"}:
+            raise ModelRefused("replaces", f"{wrong} is a {kind}")
+        self._check_signed_by_one_of(account.terms.owner, author)
 
     def _take(self, account: Account, amount: int, gift: str | None) -> list[Coin]:
         return account.take_by_rule(amount) if gift is None else account.take_of_gift(gift, amount)
@@ -156,43 +193,70 @@ class Checks:
     def _year(self, record: Mapping[str, Any]) -> str:
         return str(record.get("date", self.today))[:4]
 
-    def _enter(self, account: Account, record: Mapping[str, Any], what: str, amount: int) -> None:
-        self.books.entries.append(Entry(account.id, self._year(record), what, amount))
+    def _enter(self, account: str, owner: str, year: str, what: str, amount: int) -> None:
+        self.books.sums[Place(account, owner, year, what)] += amount
 
-    def _spending(self) -> list[Spent]:
+    def _enter_now(self, account: Account, record: Mapping[str, Any], what: str, amount: int) -> None:
+        self._enter(account.id, account.terms.owner, self._year(record), what, amount)
+
+    def _enter_hop(self, hop: Hop, amount: int) -> None:
+        """Book a transfer, or, with an amount below nothing, undo it where it was booked."""
+        self._enter(hop.source, hop.source_owner, hop.year, "went", amount)
+        self._enter(hop.target, hop.target_owner, hop.year, "came", amount)
+
+    def _hop(self, source: Account, target: Account, record: Mapping[str, Any]) -> Hop:
+        return Hop(source.id, source.terms.owner, target.id, target.terms.owner, self._year(record), self.time)
+
+    def _enter_hand_overs(self, account: Account, after: int, before: int, amount: int) -> None:
+        """Book what went along whenever an account changed hands between two records, or undo that."""
+        for each in account.hand_overs:
+            if after < each.time < before:
+                self._enter(account.id, each.old, each.year, "went", amount)
+                self._enter(account.id, each.new, each.year, "came", amount)
+
+    def spending(self) -> list[Spent]:
+        """Return every expenditure, net."""
         return [
-            Spent(use.account.id, use.year, use.record.get("category"), len(use.coins))
+            Spent(use.account.id, use.owner, use.year, use.record.get("category"), len(use.coins))
             for use in self.expenditures.values()
         ]
 
-    def _scope(self, account: Account, cap: Cap) -> frozenset[str]:
+    def _scope(self, account: Account, cap: Cap) -> Scope:
         if cap.scope == "account":
-            return frozenset({account.id})
-        return frozenset(
-            each.id
-            for each in self.accounts.values()
-            if each.unit == account.unit and each.terms.owner == account.terms.owner
-        )
+            return Scope(frozenset({account.id}), None)
+        same = frozenset(each.id for each in self.accounts.values() if each.unit == account.unit)
+        return Scope(same, account.terms.owner)
 
-    def check_caps(self, source: Account, new: Spent) -> None:
+    def check_caps(self, source: Account, year: str, category: str | None, amount: int) -> None:
         """Refuse an expenditure after which a cap of mode `refuse` would be exceeded."""
-        spending = [*self._spending(), new]
+        new = Spent(source.id, source.terms.owner, year, category, amount)
+        spending = [*self.spending(), new]
         for account in self.accounts.values():
             for cap in account.terms.caps:
                 scope = self._scope(account, cap)
-                if cap.mode != "refuse" or source.id not in scope or new.category not in cap.categories:
+                if cap.mode != "refuse" or not scope.holds(new) or category not in cap.categories:
                     continue
-                if self.books.exceeds(cap, new.year, scope, spending):
+                if self.books.exceeds(cap, year, scope, spending):
                     raise ModelRefused("cap", f"{cap} of {account.id} would be exceeded")
 
-    def exceeded(self) -> list[tuple[str, int, str]]:
-        """Return (account, number of its cap from 0, year or `all`) of every cap, of either mode, that is exceeded."""
-        spending = self._spending()
-        years = {use.year for use in spending} | {entry.year for entry in self.books.entries}
-        return [
-            (account.id, number, period)
+    def weighed(self) -> dict[tuple[str, int, str], tuple[int, int]]:
+        """Return, by (account, number of its cap from 0, year or `all`), costs and what they are a percentage of.
+
+        There is an entry for every year in which anything was booked anywhere.
+        """
+        spending = self.spending()
+        years = {each.year for each in spending} | {place.year for place in self.books.sums}
+        return {
+            (account.id, number, period): self.books.weigh(cap, period, self._scope(account, cap), spending)
             for account in self.accounts.values()
             for number, cap in enumerate(account.terms.caps)
             for period in (["all"] if cap.period == "all" else sorted(years))
-            if self.books.exceeds(cap, period, self._scope(account, cap), spending)
+        }
+
+    def exceeded(self) -> list[tuple[str, int, str]]:
+        """Return (account, number of its cap from 0, year or `all`) of every cap, of either mode, that is exceeded."""
+        return [
+            (account, number, period)
+            for (account, number, period), (costs, base) in self.weighed().items()
+            if costs * 10_000 > self.accounts[account].terms.caps[number].percent * base
         ]

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .terms import ModelRefused, Terms
 
@@ -73,22 +73,56 @@ def parse_number(told: object) -> int:
     return int(text)
 
 
+class Hop(NamedTuple):
+    """One transfer between accounts of one unit, as it was booked: who owned them then, in which year, and as the
+    how-manieth record of all."""
+
+    source: str
+    source_owner: str
+    target: str
+    target_owner: str
+    year: str
+    time: int
+
+
+class HandOver(NamedTuple):
+    """An account changed hands."""
+
+    time: int
+    year: str
+    old: str
+    new: str
+
+
 class Coin:
-    """One minor unit: who paid it, and the way by which each gift that reaches it came here."""
+    """One minor unit: who paid it, the way by which each gift that reaches it came here, and its transfers since it
+    was given or converted, but for those that were undone."""
 
-    __slots__ = ("payer", "trails")
+    __slots__ = ("hops", "payer", "trails")
 
-    def __init__(self, payer: str, trails: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, payer: str, trails: dict[str, tuple[str, ...]], hops: tuple[Hop, ...] = ()) -> None:
         self.payer = payer
         self.trails = trails
+        self.hops = hops
 
     def __deepcopy__(self, memo: object) -> Coin:
         """Stay the same: a coin never changes, and which object it is says whether it moved."""
         return self
 
-    def passed(self, record_id: str) -> Coin:
-        """Return this coin with `record_id` as the last step of every trail."""
-        return Coin(self.payer, {gift: (*trail, record_id) for gift, trail in self.trails.items()})
+    def passed(self, record_id: str, *hops: Hop) -> Coin:
+        """Return this coin with `record_id` as the last step of every trail, after one more transfer or none."""
+        return Coin(self.payer, self._trails_and(record_id), (*self.hops, *hops))
+
+    def sent_back(self, record_id: str) -> Coin:
+        """Return this coin with `record_id` as the last step of every trail, and its last transfer undone."""
+        return Coin(self.payer, self._trails_and(record_id), self.hops[:-1])
+
+    def converted(self, record_id: str) -> Coin:
+        """Return this coin with `record_id` as the last step of every trail, and no transfer that could be undone."""
+        return Coin(self.payer, self._trails_and(record_id))
+
+    def _trails_and(self, record_id: str) -> dict[str, tuple[str, ...]]:
+        return {gift: (*trail, record_id) for gift, trail in self.trails.items()}
 
 
 class Account:
@@ -100,6 +134,7 @@ class Account:
         self.rule = rule
         self.terms = terms if terms is not None else Terms()
         self.coins: list[Coin] = []
+        self.hand_overs: list[HandOver] = []
         self.rule_taken = 0
         self.came = 0
         self.went = 0
@@ -143,28 +178,38 @@ class Account:
 
 
 class Expenditure:
-    """A final use: the coins that are still used, in the order in which they were taken, and how many came back."""
+    """A final use: the coins that are still used, in the order in which they were taken, and how many came back.
 
-    def __init__(self, record: Mapping[str, Any], account: Account, coins: list[Coin], year: str) -> None:
+    It is booked under its year and the account's owner of then.
+    """
+
+    def __init__(self, record: Mapping[str, Any], account: Account, coins: list[Coin], year: str, time: int) -> None:
         self.record = record
         self.account = account
         self.coins = coins
         self.year = year
+        self.time = time
+        self.owner = account.terms.owner
         self.reversed = 0
 
 
-class Disbursement:
-    """The coins that a disbursement laid on the tape of its target: those that are still there have not moved."""
+class Transfer:
+    """The coins that a disbursement, or each part of a split, laid on the tape of its target: those that are still
+    there have not moved."""
 
-    def __init__(self, source: Account, target: Account, laid: list[Coin]) -> None:
+    def __init__(self, source: Account, laid: list[tuple[Account, list[Coin]]]) -> None:
         self.source = source
-        self.target = target
         self.laid = laid
 
-    def resting(self, gift: str | None) -> list[Coin]:
-        """Return what could go back, in tape order: of this gift, if one is named."""
-        mine = {id(coin) for coin in self.laid}
-        return [coin for coin in self.target.coins if id(coin) in mine and gift in (None, coin.payer)]
+    @property
+    def size(self) -> int:
+        """How many coins were laid."""
+        return sum(len(coins) for _, coins in self.laid)
+
+    def resting(self, target: Account, gift: str | None = None) -> list[Coin]:
+        """Return what could go back out of one target, in tape order: of this gift, if one is named."""
+        mine = {id(coin) for account, coins in self.laid if account is target for coin in coins}
+        return [coin for coin in target.coins if id(coin) in mine and gift in (None, coin.payer)]
 
 
 class Conversion:
@@ -206,3 +251,12 @@ class Series:
     def __init__(self, author: str) -> None:
         self.author = author
         self.last = -1
+
+
+class Plan:
+    """Lines of a budget of an account: no coins. It is replaced once at most."""
+
+    def __init__(self, account: Account, lines: frozenset[str]) -> None:
+        self.account = account
+        self.lines = lines
+        self.replaced = False

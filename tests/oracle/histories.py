@@ -8,7 +8,8 @@
 Kinds: `plain` (donations, disbursements, expenditures), `records` (every kind of record), `reversals` (repeated partial
 ones), `wild` (names, refunds under both rules, circles, repeated partial reversals, funded conversions, foreign
 exchange) and `funded` (steps and sponsors; often one gift is on both lineages). Then `corrections` (disbursements,
-donations, pledges and single gifts' shares of a use reversed in parts), `splits` (repeated, in circles, with levies)
+splits, donations, pledges and single gifts' shares of a use reversed in parts, and entered again), `splits` (repeated,
+reversed in parts, in circles, with levies)
 and `terms` (restrictions, caps, naming, levies, closed accounts, and changes of all these). Then `batches` and
 `wild-batches` (corrections, and wild, with batches of 1 to 12 gifts between single donations) and `owners` (several
 parties: accounts that change hands, approvals, gifts entered by an intake).
@@ -95,12 +96,14 @@ def refused_with_reasons(seed: int) -> Iterator[tuple[list[Record], Record, str]
     if seed % 2:
         # What is bad without terms may be refused because of them first, or not at all.
         candidates = [bad for found in by_reason.values() for bad in found]
-        by_reason = {}
+        by_reason, trial = {}, copy.deepcopy(model)
         for bad in [*candidates, *_bad_amendments(rng, model)]:
             try:
-                copy.deepcopy(model).apply(bad)
+                trial.apply(bad)
             except ModelRefused as refusal:
                 by_reason.setdefault(refusal.reason, []).append(bad)
+            else:
+                trial = copy.deepcopy(model)
     for reason, found in by_reason.items():
         for bad in rng.sample(found, min(3, len(found))):
             yield history, bad, reason
@@ -179,6 +182,9 @@ def _bad_records(rng: random.Random, model: Model, history: list[Record]) -> Ite
         record = {"record": "conversion", "id": "bad", "from": source, "amount": amount, "to": target, "gives": gives}
         return {**record, **fields}
 
+    for date in ("2999-01-01", "2999-01", "2999"):
+        gift = {"record": "donation", "id": "bad", "account": anyone.id, "amount": text(1, anyone.unit), "date": date}
+        yield "future", gift
     yield "overdraft", spend(**{"from": anyone.id, "amount": text(len(anyone.coins) + 1, anyone.unit)})
     yield "unknown-account", spend(**{"from": "nowhere", "amount": "1"})
     yield "unknown-account", {"record": "donation", "id": "bad", "account": "nowhere", "amount": "1", "source": "cash"}
@@ -250,7 +256,7 @@ def _bad_records(rng: random.Random, model: Model, history: list[Record]) -> Ite
         )
         if not use.coins:
             yield "reversal", {"record": "reversal", "id": "bad", "reverses": use_id, "reason": "entered twice"}
-    for kind in ("conversion", "refund", "reversal", "split"):
+    for kind in ("conversion", "refund", "reversal"):
         of_kind = [record["id"] for record in history if record["record"] == kind]
         if of_kind:
             yield (
@@ -281,6 +287,9 @@ def _bad_amendments(rng: random.Random, model: Model) -> Iterator[Record]:
         yield change(source.id, closed=True)
         yield change(source.id, restriction={"purposes": ["something else"]})
         yield change(source.id, restriction={})
+        yield change(source.id)
+        yield change(source.id, closed=source.terms.closed)
+        yield change(source.id, title="A name to come", date="2999-01-01")
         yield split(source.id, one, {source.id: one})
         for amount in (1, len(source.coins) // 2 + 1, len(source.coins)):
             text = model.text(amount, source.unit)
@@ -306,17 +315,41 @@ def _bad_amendments(rng: random.Random, model: Model) -> Iterator[Record]:
                 }  # fmt: skip
     for use_id, use in model.expenditures.items():
         yield undo(use_id)
+        yield undo(use_id, **{"from": use.account.id})
         for gift, there in model.sources(use_id):
             yield undo(use_id, gift=gift, amount=model.text(there + 1, use.account.unit))
-    for wrong, disbursement in model.disbursements.items():
-        unit = disbursement.source.unit
+    for wrong, transfer in model.transfers.items():
+        unit = transfer.source.unit
         yield undo(wrong)
-        yield undo(wrong, amount=model.text(len(disbursement.resting(None)) + 1, unit))
-        gift = rng.choice(disbursement.laid).payer
-        yield undo(wrong, gift=gift, amount=model.text(len(disbursement.resting(gift)) + 1, unit))
+        target, laid = rng.choice(transfer.laid)
+        yield undo(wrong, amount=model.text(len(transfer.resting(target)) + 1, unit), **{"from": target.id})
+        gift = rng.choice(laid).payer
+        there = len(transfer.resting(target, gift))
+        yield undo(wrong, gift=gift, amount=model.text(there + 1, unit), **{"from": target.id})
+        yield undo(wrong, gift=gift, **{"from": target.id})
+        yield undo(wrong, **{"from": rng.choice(sorted(model.accounts))})
     for wrong, (home, given) in model.donations.items():
         yield undo(wrong)
+        yield undo(wrong, **{"from": home.id})
         yield undo(wrong, amount=model.text(given, home.unit))
         yield undo(wrong, amount=model.text(given + 1, home.unit))
     for wrong, pledge in model.pledges.items():
         yield undo(wrong, amount=model.text(pledge.amount - pledge.reversed + 1, pledge.account.unit))
+    yield from _bad_replacements(rng, model)
+
+
+def _bad_replacements(rng: random.Random, model: Model) -> Iterator[Record]:
+    """Yield records that replace what was not reversed, or what is of another kind; of the right kind it counts."""
+    for source in rng.sample(list(model.accounts.values()), 2):
+        one = model.text(1, source.unit)
+        others = [each for each in model.accounts.values() if each is not source and each.unit == source.unit]
+        again: list[Record] = [{"record": "donation", "id": "bad", "account": source.id, "amount": one}]
+        if source.coins:
+            move = {"id": "bad", "from": source.id, "amount": one}
+            again.append({"record": "expenditure", "payee": "Shop 7", "purpose": "books", "date": "2026-03-31", **move})
+            for target in others[:1]:
+                again.append({"record": "disbursement", "to": target.id, **move})
+                again.append({"record": "split", "to": {target.id: one}, **move})
+        for wrong in rng.sample(sorted(model.ids), min(4, len(model.ids))):
+            for record in again:
+                yield {**record, "replaces": wrong}

@@ -28,16 +28,16 @@ WEIGHTS: dict[str, dict[str, int]] = {
         "donation": 5, "disbursement": 4, "expenditure": 2, "conversion": 2, "funded": 6, "refund": 1, "reversal": 1,
     },
     "corrections": {
-        "donation": 6, "disbursement": 6, "named": 2, "expenditure": 4, "conversion": 2, "refund": 1, "reversal": 4,
-        "back": 6, "unreceive": 3, "pledge": 1, "unpledge": 1,
+        "donation": 6, "disbursement": 6, "named": 2, "split": 3, "expenditure": 4, "conversion": 4, "refund": 1,
+        "reversal": 4, "back": 6, "unreceive": 3, "pledge": 1, "unpledge": 1,
     },
     "splits": {
         "donation": 5, "split": 8, "disbursement": 2, "named": 1, "expenditure": 3, "conversion": 1, "refund": 1,
-        "reversal": 2, "back": 2, "unreceive": 1,
+        "reversal": 2, "back": 6, "unreceive": 2,
     },
     "terms": {
         "donation": 6, "disbursement": 5, "named": 2, "split": 3, "expenditure": 9, "conversion": 1, "funded": 1,
-        "refund": 1, "reversal": 2, "back": 1, "unreceive": 1, "change": 4,
+        "refund": 1, "reversal": 2, "back": 2, "unreceive": 2, "change": 4,
     },
     "batches": {
         "donation": 2, "gifts": 6, "disbursement": 6, "named": 3, "expenditure": 4, "conversion": 2, "refund": 3,
@@ -48,8 +48,8 @@ WEIGHTS: dict[str, dict[str, int]] = {
         "refund": 2, "reversal": 5,
     },
     "owners": {
-        "donation": 5, "gifts": 3, "disbursement": 5, "named": 2, "split": 3, "expenditure": 8, "conversion": 1,
-        "funded": 1, "refund": 2, "reversal": 3, "back": 3, "unreceive": 2, "pledge": 1, "unpledge": 1, "change": 3,
+        "donation": 5, "gifts": 3, "disbursement": 6, "named": 2, "split": 4, "expenditure": 8, "conversion": 1,
+        "funded": 1, "refund": 2, "reversal": 3, "back": 5, "unreceive": 5, "pledge": 1, "unpledge": 1, "change": 3,
         "hand-over": 4,
     },
 }  # fmt: skip

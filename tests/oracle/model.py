@@ -17,13 +17,15 @@ How value moves:
 - a split takes its coins by the source's rule, as one outflow; each part in the order given takes evenly (phi 0) from
   what the parts before it left, and the last part takes the rest.
 
-How it comes back is told in `undoing`: of an expenditure, a disbursement, a gift or a pledge.
+How it comes back is told in `undoing`: of an expenditure, a disbursement, a split, a gift or a pledge.
 
 A batch of a series is as many single gifts, laid down in their order; each is named SERIES/NUMBER. Numbers rise
 through all batches of a series, whatever account they go to, and only the party that opened it goes on with it.
 
 What an account's terms forbid is said in `checks`; it is asked before anything moves. Reversals and refunds are free of
-restriction, naming and levy. A cap binds every expenditure in its scope, not only those of the account that states it.
+restriction and levy. A cap binds every expenditure in its scope, not only those of the account that states it. What an
+account with a balance holds when it changes hands went from its old owner and came to its new one. What is undone
+counts as if it had never been, there as well.
 
 Lineages: a coin has one `payer` (the gift at the end of its paying lineage) and a `trail` for every gift that reaches
 it, along whatever mixture of paying and earning. Where a gift reaches a coin through both parents of a conversion, it
@@ -58,17 +60,17 @@ from .coins import (
     Account,
     Coin,
     Conversion,
-    Disbursement,
     Expenditure,
-    Pledge,
+    HandOver,
     Series,
+    Transfer,
     even_indices,
     format_amount,
     parse_amount,
     parse_number,
     take_evenly,
 )
-from .terms import ANYTHING, ModelRefused, Record, Spent, Terms
+from .terms import ANYTHING, ModelRefused, Record, Terms
 from .tracing import Trace, canonical
 from .undoing import Undoing
 
@@ -77,20 +79,25 @@ __all__ = [
     "even_indices", "format_amount", "parse_amount",
 ]  # fmt: skip
 
+# What an account-change may change; all else that it says is about itself.
+CHANGEABLE = {
+    "title", "tags", "restriction", "approvals", "target", "caps", "naming", "levy", "owner", "closed",
+}  # fmt: skip
+
 
 class Model(Undoing):
     """All accounts, coin by coin, after the records applied so far.
 
     Args:
         journal: Records to apply at once.
-        today: The year (or a day of it) of every record that states no date.
+        today: The day on which all of it is signed, in UTC.
         roles: The roles of every party; nothing is that everybody has every role.
     """
 
     def __init__(
         self,
         journal: Iterable[Mapping[str, Any]] = (),
-        today: str = "2026-01-01",
+        today: str = "2026-12-31",
         roles: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         super().__init__(today)
@@ -139,6 +146,7 @@ class Model(Undoing):
             "account-change": self._account_change,
             "donation": self._donation,
             "pledge": self._pledge,
+            "plan": self._plan,
             "disbursement": self._disbursement,
             "split": self._split,
             "expenditure": self._expenditure,
@@ -146,6 +154,10 @@ class Model(Undoing):
             "refund": self._refund,
             "reversal": self._reversal,
         }
+        self.time += 1
+        self._check_date(record)
+        self._check_replaces(record)
+        self._check_line(record)
         if record["record"] == "gifts":
             self._gifts(record)
             return
@@ -156,6 +168,9 @@ class Model(Undoing):
         if record_id in self.ids:
             raise ModelRefused("duplicate-id", f"{record_id} was used before")
         act(record_id, record)
+        if record["record"] in ("donation", "disbursement", "split", "expenditure"):
+            account = self.accounts[record["account" if record["record"] == "donation" else "from"]]
+            self.replaceable[record_id] = (record["record"], account, self._author)
         self.ids.add(record_id)
         self._standing.add(record_id)
 
@@ -180,6 +195,10 @@ class Model(Undoing):
 
     def _account_change(self, _: str, record: Mapping[str, Any]) -> None:
         account = self._get_account(record["account"])
+        if not record.keys() & CHANGEABLE:
+            raise ModelRefused("change", f"{account.id} stays as it is")
+        if record.get("closed") is account.terms.closed:
+            raise ModelRefused("change", f"whether {account.id} is closed stays as it is")
         old, new = account.terms, account.terms.changed(record)
         self._check_signed(old.owner, new.owner)
         self._check_approved(account)
@@ -190,6 +209,9 @@ class Model(Undoing):
         if account.came and not (new.restriction or ANYTHING).keeps(old.restriction):
             raise ModelRefused("restriction", f"{account.id} took value in under a narrower restriction")
         self._check_levy(account, new)
+        if new.owner != old.owner:
+            account.hand_overs.append(HandOver(self.time, self._year(record), old.owner, new.owner))
+            self._enter_hand_overs(account, self.time - 1, self.time + 1, len(account.coins))
         account.terms = new
 
     def _check_levy(self, account: Account, terms: Terms) -> None:
@@ -209,8 +231,7 @@ class Model(Undoing):
                 raise ModelRefused("unknown-pledge", f"no pledge {record['pledge']} to {account.id}")
         self._check_open(account)
         self._check_intake(account, "intake")
-        self._receive(account, record_id, amount)
-        self._enter(account, record, "donated", amount)
+        self._receive(account, record_id, amount, self._year(record))
 
     def _gifts(self, record: Mapping[str, Any]) -> None:
         """Take in a batch of a series: as many single gifts as it says, in their order, or none of them."""
@@ -236,22 +257,15 @@ class Model(Undoing):
             raise ModelRefused("series", f"{name} goes on after {series.last}")
         series.last = numbers[-1]
         for number, amount in zip(numbers, amounts, strict=True):
-            self._receive(account, f"{name}/{number}", amount)
-        self._enter(account, record, "donated", sum(amounts))
+            self._receive(account, f"{name}/{number}", amount, self._year(record))
 
-    def _receive(self, account: Account, gift: str, amount: int) -> None:
+    def _receive(self, account: Account, gift: str, amount: int, year: str) -> None:
         self.authors[gift] = self._author
         self._standing.add(gift)
         self.donations[gift] = (account, amount)
+        self.given_under[gift] = (account.terms.owner, year, self.time)
+        self._enter(account.id, account.terms.owner, year, "given", amount)
         account.receive(Coin(gift, {gift: ()}) for _ in range(amount))
-
-    def _pledge(self, record_id: str, record: Mapping[str, Any]) -> None:
-        account = self._get_account(record["account"])
-        amount = self.minor(record["amount"], account.unit)
-        self._check_open(account)
-        self._check_intake(account, "intake", "sponsor")
-        self.authors[record_id] = self._author
-        self.pledges[record_id] = Pledge(account, amount)
 
     # -- value on --------------------------------------------------------------------------------
 
@@ -260,11 +274,11 @@ class Model(Undoing):
         amount, gift = self.minor(record["amount"], source.unit), record.get("gift")
         self._check_passing(record_id, source, target)
         self._check_outflow(source, amount, gift)
-        laid = [coin.passed(record_id) for coin in self._take(source, amount, gift)]
+        hop = self._hop(source, target, record)
+        laid = [coin.passed(record_id, hop) for coin in self._take(source, amount, gift)]
         target.receive(laid)
-        self.disbursements[record_id] = Disbursement(source, target, laid)
-        self._enter(source, record, "out", amount)
-        self._enter(target, record, "in", amount)
+        self.transfers[record_id] = Transfer(source, [(target, laid)])
+        self._enter_hop(hop, amount)
 
     def _split(self, record_id: str, record: Mapping[str, Any]) -> None:
         source = self._get_account(record["from"])
@@ -281,13 +295,15 @@ class Model(Undoing):
             if given != levy.parts(amount):
                 raise ModelRefused("levy", f"of {amount}, {levy.parts(amount)} is due and not {given}")
             levy.split_before += amount
-        left = [coin.passed(record_id) for coin in source.take_by_rule(amount)]
-        self._enter(source, record, "out", amount)
+        left, laid = source.take_by_rule(amount), []
         for target, part in parts:
             mine, left = take_evenly(left, part, 0)
-            target.receive(mine)
-            self._enter(target, record, "in", part)
+            hop = self._hop(source, target, record)
+            laid.append((target, [coin.passed(record_id, hop) for coin in mine]))
+            target.receive(laid[-1][1])
+            self._enter_hop(hop, part)
         assert not left, "the last part takes what the others left"
+        self.transfers[record_id] = Transfer(source, laid)
 
     def _expenditure(self, record_id: str, record: Mapping[str, Any]) -> None:
         source = self._get_account(record["from"])
@@ -297,8 +313,9 @@ class Model(Undoing):
         if bound is not None and not bound.admits(record.get("purpose", ""), record.get("date")):
             raise ModelRefused("restriction", f"{source.id} is bound to {bound}")
         year = self._year(record)
-        self.check_caps(source, Spent(source.id, year, record.get("category"), amount))
-        self.expenditures[record_id] = Expenditure(dict(record), source, self._take(source, amount, gift), year)
+        self.check_caps(source, year, record.get("category"), amount)
+        taken = self._take(source, amount, gift)
+        self.expenditures[record_id] = Expenditure(dict(record), source, taken, year, self.time)
 
     def _conversion(self, record_id: str, record: Mapping[str, Any]) -> None:
         source, target = self._get_account(record["from"]), self._get_account(record["to"])
@@ -328,12 +345,12 @@ class Model(Undoing):
             conversion.amounts.update(earner.trails.keys())
             for place in range(p * gives // size, (p + 1) * gives // size):
                 assert place == len(places), "the places of a conversion follow each other without a gap"
-                earned = earner.passed(record_id)
+                earned = earner.converted(record_id)
                 if paying is None:
                     coin = earned
                     conversion.gives.update(earned.trails.keys())
                 else:
-                    paid = paying[place].passed(record_id)
+                    paid = paying[place].converted(record_id)
                     conversion.gives.update(earned.trails.keys() - paid.trails.keys())
                     conversion.met.update(earned.trails.keys() & paid.trails.keys())
                     # Right wins: a gift that comes along both parents is shown on the paying one.
@@ -343,10 +360,10 @@ class Model(Undoing):
         self.conversions[record_id] = conversion
         self.converting.add(record_id)
         target.receive(places)
-        self._enter(source, record, "out", size)
-        self._enter(target, record, "in", gives)
+        self._enter_now(source, record, "went", size)
+        self._enter_now(target, record, "came", gives)
         if funding is not None:
-            self._enter(funding, record, "out", gives)
+            self._enter_now(funding, record, "went", gives)
 
     # -- questions -------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 - Accounts belong to three charities; a platform takes gifts and batches in for them, and only itself goes on with its
   series; two people approve.
 - Accounts are handed over, some of them with money, caps of their party and approvals; they are closed and opened.
+- Transfers, splits and gifts are reversed after hand-overs, and in other years than they were made in.
 - Whoever has to sign does: what such a journal says is right, and who may say it is for other tests.
 
     >>> maker = OwningMaker(1, "owners")
@@ -67,7 +68,9 @@ class OwningMaker(AmendingMaker):
 
     def _hand_over(self) -> Record:
         """Return a change of an account's owner, of its approvals, or of whether it is open."""
-        account = self.rng.choice(list(self.model.accounts.values()))
+        accounts = list(self.model.accounts.values())
+        closed = [each for each in accounts if each.terms.closed]
+        account = self.rng.choice(closed if closed and self.rng.random() < 0.3 else accounts)
         record = self._new("account-change", "AC")
         record["account"] = account.id
         if account.terms.closed:

@@ -8,10 +8,13 @@ Rules upheld here:
 - a restriction is as narrow as another when it has purposes out of the other's only, and a period inside the other's;
 - a percent has at most two decimals: 8 is 800 hundredths, and the parts of a levy are rounded down after *all* splits
   so far together, so that what rounding takes never adds up;
-- costs are expenditures of certain categories, counted in the year of their own date, and what was reversed of one is
-  taken off that same year; everything else counts in the year in which it was made;
+- a sum that caps are computed from is booked under the account, its owner of that time, and the year of the record;
+- costs are expenditures of certain categories;
+- a cap of an account looks at all that was booked for it, whoever owned it; one of a party at all that was booked under
+  that party, in accounts of the unit, whoever owns them now;
 - what a cap is a percentage of includes value from elsewhere only as far as more came than went (`received`), or more
-  went than came (`spent`).
+  went than came (`spent`), and is never below nothing;
+- no date begins later than the day after today.
 
     >>> Levy({"admin": 800}).parts(100), Levy({"admin": 800}, 110).parts(10)
     ({'admin': 8}, {'admin': 1})
@@ -22,8 +25,11 @@ Rules upheld here:
 from __future__ import annotations
 
 import calendar
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date as Day
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 Record = dict[str, Any]
@@ -58,6 +64,11 @@ def last_day(date: str) -> str:
 def inside(date: str, first: str | None, last: str | None) -> bool:
     """Tell whether all of a stated date lies in the period from `first` to `last`."""
     return (first is None or first_day(date) >= first) and (last is None or last_day(date) <= last)
+
+
+def is_to_come(date: str, today: str) -> bool:
+    """Tell whether a stated date begins after the day that follows today: somewhere it is that day by now."""
+    return first_day(date) > str(Day.fromisoformat(today) + timedelta(days=1))
 
 
 def parse_percent(text: str, reason: str) -> int:
@@ -213,43 +224,59 @@ class Terms:
 # -- caps --------------------------------------------------------------------------------------------
 
 
-class Entry(NamedTuple):
-    """One sum in the books that caps are computed from; `what` is donated, returned, in or out."""
+class Place(NamedTuple):
+    """Where a sum is booked; `what` is given, came or went."""
 
     account: str
+    owner: str
     year: str
     what: str
-    amount: int
 
 
 class Spent(NamedTuple):
     """One expenditure, net of what was reversed of it."""
 
     account: str
+    owner: str
     year: str
     category: str | None
     amount: int
 
 
+class Scope(NamedTuple):
+    """What a cap looks at: what was booked for these accounts, under one owner or (nothing) under any."""
+
+    accounts: frozenset[str]
+    owner: str | None
+
+    def holds(self, booked: Place | Spent) -> bool:
+        """Tell whether a sum is one of those."""
+        return booked.account in self.accounts and self.owner in (None, booked.owner)
+
+
 @dataclass
 class Books:
-    """What came and went, by account and year."""
+    """What was given, came and went; what is undone is taken off at the place where it was booked."""
 
-    entries: list[Entry] = field(default_factory=list)
+    sums: Counter[Place] = field(default_factory=Counter)
 
-    def exceeds(self, cap: Cap, year: str, scope: frozenset[str], spending: Iterable[Spent]) -> bool:
-        """Tell whether the costs of these accounts are now more than the cap allows, in `year` where it is yearly."""
-        entries = [each for each in self.entries if each.account in scope and _counts(cap, each.year, year)]
-        uses = [each for each in spending if each.account in scope and _counts(cap, each.year, year)]
-        total = {"donated": 0, "returned": 0, "in": 0, "out": 0}
-        for entry in entries:
-            total[entry.what] += entry.amount
-        more_in = total["in"] - total["out"]
+    def weigh(self, cap: Cap, year: str, scope: Scope, spending: Iterable[Spent]) -> tuple[int, int]:
+        """Return the costs, and what the cap is a percentage of, in `year` where it is yearly."""
+        total = Counter[str]()
+        for place, amount in self.sums.items():
+            if scope.holds(place) and _counts(cap, place.year, year):
+                total[place.what] += amount
+        uses = [each for each in spending if scope.holds(each) and _counts(cap, each.year, year)]
+        more = total["came"] - total["went"]
         if cap.base == "received":
-            base = total["donated"] - total["returned"] + max(0, more_in)
+            base = total["given"] + max(0, more)
         else:
-            base = sum(use.amount for use in uses) + max(0, -more_in)
-        costs = sum(use.amount for use in uses if use.category in cap.categories)
+            base = sum(use.amount for use in uses) + max(0, -more)
+        return sum(use.amount for use in uses if use.category in cap.categories), max(0, base)
+
+    def exceeds(self, cap: Cap, year: str, scope: Scope, spending: Iterable[Spent]) -> bool:
+        """Tell whether the costs are now more than the cap allows."""
+        costs, base = self.weigh(cap, year, scope, spending)
         return costs * 10_000 > cap.percent * base
 
 

@@ -138,7 +138,7 @@ def test_after_a_hand_over_only_the_new_owner_counts() -> None:
 
 
 def test_a_cap_of_a_party_follows_the_accounts_to_their_owner() -> None:
-    """10% of 60 given to a; b's 40 join when the operator gets it, and what went from a to b was then no transfer."""
+    """10% of 60 given to a and 5 that came; when the operator gets b, the 35 that it holds come too, and go with it."""
     cap = {"percent": "10", "base": "received", "scope": "party", "period": "all", "mode": "refuse"}
     model = Model([
         account("a", caps=[cap]), account("b", owner="clinic"), give("D-1", "a", "60"), give("D-2", "b", "40"),
@@ -147,7 +147,7 @@ def test_a_cap_of_a_party_follows_the_accounts_to_their_owner() -> None:
     cost = spend("n", "a", "7", category="fundraising")
     assert refused(model, cost) == "cap"  # 10% of 60 + 5
     model.apply(change("AC-1", "b", owner="self"))
-    assert refused(model, {**cost, "amount": "11"}) == "cap"  # 10% of 100: nothing came from elsewhere
+    assert refused(model, {**cost, "amount": "11"}) == "cap"  # 10% of 60 + 5 + 35
     model.apply({**cost, "id": "X-1", "amount": "9"})
     model.apply(change("AC-2", "b", owner="clinic"))
     assert model.exceeded() == [("a", 0, "all")]  # 9 of 65
@@ -223,13 +223,25 @@ def test_histories_with_batches_and_owners_reach_the_corners_they_are_for() -> N
                     seen["handed over with money"] += "owner" in record and held_now > 0
                     seen["opened again"] += record.get("closed") is False
                     seen["approvals"] += "approvals" in record
+                if record["record"] == "reversal" and record["reverses"] in model.transfers:
+                    target, laid = model.transfers[record["reverses"]].laid[0]
+                    hop = laid[0].hops[-1]
+                    seen["back in another year"] += hop.year != record["date"][:4] if "date" in record else 0
+                    owners = (model.accounts[hop.source].terms.owner, target.terms.owner)
+                    seen["back after a hand-over"] += owners != (hop.source_owner, hop.target_owner)
                 seen["by intake"] += record.get("author") == "platform"
                 model.apply(record)
             seen["used"] += any("/" in gift for use in model.expenditures for gift, _ in model.sources(use))
             seen["exceeded"] += bool(model.exceeded())
+            for gone in model.unreceived.values():
+                for coin in gone.coins:
+                    years = {hop.year for hop in coin.hops}
+                    seen[f"unreceived after {min(2, len(coin.hops))}"] += 1
+                    seen["unreceived over years"] += len({*years, model.given_under[gone.donation][1]}) > 1
     for corner in (
         "batch of 1", "batch of 2", "batch of 3", "batch of 4", "goes on", "goes on elsewhere", "named",
         "share reversed", "refunded", "reversed", "handed over with money", "opened again", "approvals", "by intake",
-        "used", "exceeded",
+        "used", "exceeded", "back in another year", "back after a hand-over", "unreceived after 1",
+        "unreceived after 2", "unreceived over years",
     ):  # fmt: skip
         assert seen[corner] >= 10, (corner, seen)

@@ -565,7 +565,8 @@ def test_refused_records_are_refused_and_nothing_moves() -> None:
     assert set(reasons) == {
         "overdraft", "unknown-account", "unknown-donation", "amount", "duplicate-id", "same-account", "gift-short",
         "named-pro-rata", "refund", "same-unit", "unit", "unfunded", "funded-from", "reversal", "reverses",
-        "closed", "restriction", "cap", "levy", "naming", "moved-on", "parts",
+        "closed", "restriction", "cap", "levy", "naming", "moved-on", "parts", "future", "change",
+        "replaces",
     }  # fmt: skip
     assert len(list(random_refused(3))) == len(list(refused_with_reasons(3)))
 

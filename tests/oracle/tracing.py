@@ -95,6 +95,15 @@ def check(model: Model) -> None:
         trace(model, donation_id)
     resting: Counter[str] = Counter()
     seen: list[int] = []
+    # Whatever was undone: of what an account holds, its owner of now has all by the books, and nobody else anything.
+    booked: Counter[tuple[str, str]] = Counter()
+    for place, amount in model.books.sums.items():
+        booked[place.account, place.owner] += -amount if place.what == "went" else amount
+    for spent in model.spending():
+        booked[spent.account, spent.owner] -= spent.amount
+    for (name, owner), amount in booked.items():
+        present = model.accounts[name]
+        assert amount == (len(present.coins) if owner == present.terms.owner else 0), (name, owner)
     for account in model.accounts.values():
         assert account.came - account.went == len(account.coins), account.id
         assert account.rule_taken <= account.went, account.id

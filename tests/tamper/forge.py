@@ -152,7 +152,7 @@ def reseal(
                 block = replace(block, header=header, statements=said)
             log.append(block.header.hash())
             if height >= seal_from:
-                key = key_of(state.operator_key())
+                key = key_of(state.sealing_keys()[0])
                 block = replace(block, seal=blocks.make_seal(genesis.origin, log.size, log.root(), key))
             previous = block.header.hash()
             index.put_block(height, store.append([blocks.encode_block(block)])[0], previous)

@@ -180,9 +180,7 @@ def test_cosigner_signature_exchanged() -> None:
     v = village()
     parts, height, number, statement = cosigned(v)
     author, (one, sign_one), (two, sign_two) = statement.signatures
-    change_statement(
-        parts, height, number, replace(statement, signatures=(author, (one, sign_two), (two, sign_one)))
-    )
+    change_statement(parts, height, number, replace(statement, signatures=(author, (one, sign_two), (two, sign_one))))
     assert ("CC-SIGNATURE", height) in codes(reseal(parts, v.key_of))
 
 
@@ -268,9 +266,7 @@ def test_expired_statement_used_late() -> None:
     """A statement that the operator held back past its expiry is refused; in its last block it is good."""
     v = village()
     for expiry, expected in ((7, []), (6, [("CC-EXPIRED", 7)])):
-        gift = sign(
-            [records.Donation("N-1", 0, 100)], [seeded_key("platform")], v.identity, v.blocks(), expiry=expiry
-        )
+        gift = sign([records.Donation("N-1", 0, 100)], [seeded_key("platform")], v.identity, v.blocks(), expiry=expiry)
         assert codes(appended(v, gift)) == expected
 
 

@@ -39,8 +39,9 @@ def heights() -> dict[str, int]:
 
 
 def rests_on(trace: dict[str, Any], where: dict[str, int]) -> set[int]:
-    """Return the blocks of all records and declared units that a trace names, and the head."""
-    ids = {trace["donation"], *(part["id"] for kind in ("uses", "converted", "refunds") for part in trace[kind])}
+    """Return the blocks of all records, declared units and the gift's account that a trace names, and the head."""
+    ids = {trace["donation"], trace["account"]}
+    ids |= {part["id"] for kind in ("uses", "converted", "refunds") for part in trace[kind]}
     ids |= {id_ for use in trace["uses"] for id_ in use["path"]}
     parts = [part for kind in ("uses", "held", "converted", "refunds") for part in trace[kind]]
     ids |= {unit for part in parts for unit in (part["unit"], part.get("gives_unit")) if unit in where}

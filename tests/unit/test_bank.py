@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
-from charitychain.interop.bank import BankEntry, BankStatement, Break, Reading, format_signed, read_statement
+from charitychain.interop.bank import (
+    BankEntry,
+    BankStatement,
+    Break,
+    OptionError,
+    Reading,
+    format_signed,
+    read_statement,
+)
 from charitychain.units import BUILT_IN
 
 EUR = BUILT_IN["EUR"]
@@ -37,7 +45,7 @@ def test_a_plain_table() -> None:
     """Date, signed amount, reference and text are found by their names, and each entry says where it stands."""
     found = table("Date,Amount,Reference,Description\n2026-01-02,100.00,D-1,gift\n2026-01-03,-12.5,X-1,books\n")
     assert found == BankStatement(
-        "", "EUR", None, None, None, None,
+        "", "EUR", None, None, "2026-01-02", "2026-01-03",
         (
             BankEntry("2026-01-02", 10000, ("D-1",), "gift", "line 2"),
             BankEntry("2026-01-03", -1250, ("X-1",), "books", "line 3"),
@@ -74,6 +82,45 @@ def test_told_balances_of_a_table_without_a_balance_column() -> None:
     assert (found.opening, found.closing) == (1000, -500)
     found = table(text, opening="10", closing="0")
     assert found.breaks == (Break("closing balance", -500, 0),)
+
+
+def days(statement: BankStatement) -> tuple[str | None, str | None]:
+    return statement.start, statement.end
+
+
+def test_days_that_a_table_covers() -> None:
+    """Those from its first to its last line, and beyond them as far as the balance there is told with a day."""
+    text = "date,amount\n2026-01-20,0\n2026-01-10,5\n"
+    january = {"start": "2026-01-01", "end": "2026-01-31"}
+    assert days(table(text)) == days(table(text, opening="0", closing="5")) == ("2026-01-10", "2026-01-20")
+    assert days(table(text, **january)) == ("2026-01-10", "2026-01-20")
+    assert days(table(text, opening="0", **january)) == ("2026-01-01", "2026-01-20")
+    assert days(table(text, closing="5", **january)) == ("2026-01-10", "2026-01-31")
+    assert days(table(text, opening="0", start="2026-01-15", closing="5", end="2026-01-15")) == (
+        "2026-01-10", "2026-01-20",
+    )  # fmt: skip
+
+
+def test_a_table_without_lines() -> None:
+    """It covers nothing, and says so, unless the balances of both ends and their days are told."""
+    told = {"start": "2026-01-01", "end": "2026-01-31", "opening": "7", "closing": "7"}
+    for missing in told:
+        error = refused("date,amount\n", **{name: text for name, text in told.items() if name != missing})
+        assert error.code == "CC-BANK" and "no lines below its header" in error.message
+    assert table("date,amount,balance\n", **told) == BankStatement(
+        "", "EUR", 700, 700, "2026-01-01", "2026-01-31", ()
+    )  # fmt: skip
+    assert table("date,amount\n", **told | {"closing": "8"}).breaks == (Break("closing balance", 700, 800),)
+
+
+def test_options_without_a_use_are_refused() -> None:
+    """A bank account that the table does not name, and what only a table needs to be told, are misuse."""
+    for text in ("date,amount\n2026-01-01,1\n", "date,amount,iban\n2026-01-01,1,\n"):
+        with pytest.raises(OptionError, match="names no bank account"):
+            table(text, account="DE1")
+    for told in ({"closing": ""}, {"encoding": "utf-8"}, {"columns": {"date": "x"}}):
+        with pytest.raises(OptionError, match="this is an XML statement"):
+            table(camt(stmt(entry("1"))), **told)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +332,49 @@ def test_several_statements_of_one_account_are_joined() -> None:
     assert "twice" in refused(camt(days[0], days[0])).message
 
 
+def of(start: str, end: str, *parts: str, id_: str = "S1") -> str:
+    """Return a statement of another period, with the times told, or of none."""
+    text = stmt(*parts, id_=id_)
+    period = f"<FrToDt><FrDtTm>{start}</FrDtTm><ToDtTm>{end}</ToDtTm></FrToDt>" if start else ""
+    return text[: text.index("<FrToDt>")] + period + text[text.index("</FrToDt>") + len("</FrToDt>") :]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (of("2026-01-01T00:00:00", "2026-01-31T23:59:59"), ("2026-01-01", "2026-01-31")),
+        (of("2026-01-01T00:00:00", "2026-02-01T00:00:00"), ("2026-01-01", "2026-01-31")),
+        (of("2026-01-01T00:00:00", "2026-01-31T00:00:00+01:00", balance("CLBD", "1", "2026-01-31")),
+         ("2026-01-01", "2026-01-31")),
+        (of("2026-01-05T00:00:00", "2026-01-05T00:00:00"), ("2026-01-05", "2026-01-05")),
+        (of("", "", balance("OPBD", "0", "2026-01-03"), balance("CLBD", "0", "2026-01-09")),
+         ("2026-01-03", "2026-01-09")),
+        (of("", "", balance("PRCD", "0", "2025-12-31"), balance("CLBD", "0", "2026-01-09")),
+         ("2026-01-01", "2026-01-09")),
+        (of("", "", entry("1"), entry("1", day="2026-01-07", n=2)), ("2026-01-02", "2026-01-07")),
+        (of("", "", balance("CLBD", "1", "2026-01-31"), entry("1")), ("2026-01-02", "2026-01-31")),
+        (of("", "", balance("CLBD", "1", "2026-01-31")), (None, None)),
+        (of("", ""), (None, None)),
+    ],
+)  # fmt: skip
+def test_days_that_xml_covers(statement: str, expected: tuple[str | None, str | None]) -> None:
+    """The period that is stated, up to midnight or not, else the balances' days, else the entries'."""
+    assert days(table(camt(statement))) == expected
+
+
+def test_days_between_two_statements() -> None:
+    """They are covered where the balance is the same before and after, and where they are none; else they are a gap."""
+    first = of("2026-01-01T00:00:00", "2026-01-31T23:59:59", balance("CLBD", "5", "2026-01-31"), id_="A")
+    march = ("2026-03-01T00:00:00", "2026-03-31T23:59:59")
+    found = table(camt(of(*march, balance("OPBD", "5", "2026-03-01"), id_="B"), first))
+    assert (*days(found), found.gaps) == ("2026-01-01", "2026-03-31", ())
+    hole = (("2026-02-01", "2026-02-28"),)
+    assert table(camt(first, of(*march, id_="B"))).gaps == hole
+    other = table(camt(first, of(*march, balance("OPBD", "6", "2026-03-01"), id_="B")))
+    assert other.gaps == hole and len(other.breaks) == 1
+    assert table(camt(first, of("2026-02-01T00:00:00", "2026-02-28T23:59:59", id_="B"))).gaps == ()
+
+
 def test_statements_of_several_accounts() -> None:
     """The account has to be told where there are several; statements in other currencies are passed over."""
     dollars = stmt(entry("9.999", n=3).replace("EUR", "USD"), id_="C", ccy="USD")
@@ -328,6 +418,7 @@ def test_amounts_of_xml_that_are_refused(written: str) -> None:
         ("<Document><BkToCstmrAcctRpt/></Document>", "CC-BANK"),
         ("<Document><BkToCstmrStmt>", "CC-XML"),
         (camt(stmt(entry("1", "UP"))), "CC-BANK"),
+        (camt(stmt().replace("2026-01-01T", "2026-02-01T")), "CC-BANK"),
         (camt(stmt(entry("1", day="2026-13-01"))), "CC-BANK"),
         (camt(stmt(entry("1").replace("<BookgDt><Dt>2026-01-02</Dt></BookgDt>", ""))), "CC-BANK"),
         (camt(stmt(entry("1").replace("</Amt>", "</Amt><Amt Ccy='EUR'>2</Amt>"))), "CC-XML"),

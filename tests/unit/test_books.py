@@ -10,6 +10,7 @@ import csv
 import importlib
 import os
 import re
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -236,6 +237,50 @@ def test_amounts_are_whole_cents(text: str) -> None:
     """What has fractions of a cent, or is no plain decimal number, is refused."""
     with pytest.raises(ValueError, match="no whole number of cents"):
         entering.cents(text)
+
+
+@pytest.mark.parametrize("name", ["hackclub", "opencollective", "sumbawanga"])
+@pytest.mark.parametrize("book", ["missing", "empty", "text.md", "table.csv"])
+def test_a_book_that_is_none_is_told_in_a_sentence(name: str, book: str, tmp_path: Path) -> None:
+    """No such file, an empty folder and a file of another kind end with 3 and one line, and no ledger is made."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.md").write_text("# Some page\n\nNothing to enter.\n", "utf-8")
+    (tmp_path / "table.csv").write_text("Transaction ID,Kind\n1,EXPENSE\n", "utf-8")
+    command = [sys.executable, str(HERE / f"{name}.py"), book, "x.ledger"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert done.stderr.startswith("Error: ") and book in done.stderr
+    assert not (tmp_path / "x.ledger").exists()
+
+
+def test_other_failures_of_an_importer_have_their_own_exit_codes(tmp_path: Path) -> None:
+    """Wrong usage is 2, a ledger that is there already 7, a fault of the importer 70: 1 is left for what differs."""
+    (tmp_path / "x.ledger").write_bytes(b"something")
+    assert subprocess.run([sys.executable, str(HERE / "sumbawanga.py")], capture_output=True).returncode == 2
+    again = [sys.executable, str(HERE / "hackclub.py"), "x.ledger"]
+    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 7 and done.stderr.endswith("[CC-EXISTS]\n")
+
+    def lost() -> int:
+        raise AssertionError("rows lost")
+
+    assert entering.run(lost) == 70
+
+
+@pytest.mark.parametrize(
+    ("waterfall", "told", "said"),
+    [
+        ("name,value\nSTART,1.00\n", "Beleg,Datum\n1,2019-01-01\n", "no column 'Adressat'"),
+        ("name,value\nSTART\n", "", "line 2 of waterfall.csv has not as many columns"),
+        ("name,value\nSTART,1\n", "Beleg,Datum,Kategorie,Adressat,Betrag,Saldo\n1,2019-01-01,INIT,x,y,1\n", "is not"),
+    ],
+)
+def test_a_folder_of_other_tables_is_told(waterfall: str, told: str, said: str, tmp_path: Path) -> None:
+    """Tables that lack a column or a value, or an amount that is none, are named."""
+    (tmp_path / "waterfall.csv").write_text(waterfall, "utf-8")
+    (tmp_path / "Barkasse.csv").write_text(told, "utf-8")
+    with pytest.raises(entering.BookError, match=said):
+        sumbawanga.load(tmp_path)
 
 
 # ----------------------------------------------------------------------------------------------- opencollective

@@ -473,20 +473,6 @@ def test_a_pipe_as_key_file(keyring: Keyring) -> None:
     assert caught.value.code == "CC-KEY-READ"
 
 
-def test_adopt(keyring: Keyring, tmp_path: Path) -> None:
-    """A key made by ssh-keygen or openssl is taken over as it is, if nobody else could read it."""
-    source = tmp_path / "id_ed25519"
-    source.write_bytes((VECTORS / "ed25519-nopsw.key").read_bytes())
-    source.chmod(0o600)
-    entry, key = keyring.adopt(ORIGIN, "auditor", source)
-    assert entry.path.read_bytes() == source.read_bytes()
-    assert keyring.load(entry).public_key == key.public_key == entry.public_key
-    source.chmod(0o644)
-    with pytest.raises(KeyAccessError) as caught:
-        keyring.adopt(ORIGIN, "auditor", source)
-    assert caught.value.code == "CC-KEY-MODE"
-
-
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Where no folder can be, creating fails as CC-STATE and listing as CC-KEY-READ."""
     (tmp_path / "file").touch()

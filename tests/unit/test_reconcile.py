@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charitychain.cli.reconcile import _vouched
 from charitychain.errors import MalformedError, NotFoundError, RefusedError
 from charitychain.interop.attesting import Attested, attested
 from charitychain.interop.bank import BankEntry, BankStatement, Break
 from charitychain.interop.matching import LedgerEntry, match
 from charitychain.interop.reconcile import Reconciliation, reconcile
+from charitychain.keys import key_id
 from charitychain.ledger import Ledger
 from charitychain.records import Place
 
@@ -145,8 +147,8 @@ def test_a_break_is_no_agreement(book: Ledger) -> None:
         "EUR",
         0,
         1100,
-        None,
-        None,
+        "2026-01-07",
+        "2026-01-07",
         (BankEntry("2026-01-07", 1000, (), "", "line 2"),),
         (Break("line 2", 1000, 1100),),
     )
@@ -164,8 +166,32 @@ def test_what_is_refused(book: Ledger) -> None:
         with pytest.raises(RefusedError) as caught:
             reconcile(book.reader(), accounts, said(currency=currency))
         assert caught.value.code == "CC-BANK-CURRENCY"
-    with pytest.raises(MalformedError):
+    with pytest.raises(MalformedError) as bare:
         reconcile(book.reader(), ["fund"], BankStatement("", "EUR", 0, 0, None, None, ()))
+    assert bare.value.code == "CC-BANK"
+    for told in ({"start": "2026-02-01"}, {"end": "2025-12-31"}, {"start": "2026-02-01", "end": "2026-02-28"}):
+        with pytest.raises(MalformedError, match="covers 2026-01-01 to 2026-01-31, and so no day of") as caught:
+            reconcile(book.reader(), ["fund"], said(opening=0, closing=0), **told)
+        assert caught.value.code == "CC-BANK"
+
+
+def test_only_days_that_the_statement_covers_are_compared(book: Ledger) -> None:
+    """What the ledger did before, after and since is left out of it, and no such period agrees."""
+    rows = (BankEntry("2026-01-07", 1000, (), "", "line 2"),)
+    statement = BankStatement("", "EUR", 0, 1000, "2026-01-06", "2026-01-20", rows, (), (("2026-01-09", "2026-01-11"),))
+    for start, end, compared, uncovered in (
+        (None, None, ("2026-01-06", "2026-01-20"), [("2026-01-09", "2026-01-11")]),
+        ("2026-01-07", "2026-01-08", ("2026-01-07", "2026-01-08"), []),
+        ("2026-01-02", "2026-01-10", ("2026-01-06", "2026-01-08"),
+         [("2026-01-02", "2026-01-05"), ("2026-01-09", "2026-01-10")]),
+        ("2026-01-12", "2026-01-21", ("2026-01-12", "2026-01-20"), [("2026-01-21", "2026-01-21")]),
+    ):  # fmt: skip
+        found = reconcile(book.reader(), ["far"], statement, start=start, end=end)
+        assert ((found.start, found.end), list(found.uncovered)) == (compared, uncovered)
+        assert (found.only_bank, found.only_ledger, found.difference) == ((), (), 0)
+        assert found.agrees is (not uncovered)
+    with pytest.raises(MalformedError):
+        reconcile(book.reader(), ["far"], statement, start="2026-01-09", end="2026-01-11")
 
 
 def test_an_index_that_lies_is_found(book: Ledger) -> None:
@@ -196,11 +222,12 @@ def test_stated_months_and_years_count_on_the_day_nearest_to_their_sealing(tmp_p
     with Ledger.create(tmp_path / "a.ledger", origin="a.example", keys=tmp_path / "k", clock=lambda: sealed) as made:
         with made.writer() as writer:
             writer.account("fund", unit="EUR")
-            for id_, stated in (("A", None), ("B", "2026-02"), ("C", "2026"), ("D", "2025"), ("E", "2026-04")):
+            for id_, stated in (("A", None), ("B", "2026-02"), ("C", "2026"), ("D", "2025"), ("E", "2026-03")):
                 writer.donation(id_, account="fund", amount="1", **({"date": stated} if stated else {}))
-        found = reconcile(made.reader(), ["fund"], said(), start="2025-01-01", end="2026-12-31")
+        statement = BankStatement("", "EUR", None, None, "2025-01-01", "2026-12-31", ())
+        found = reconcile(made.reader(), ["fund"], statement)
     assert {r.id: r.date for r in found.only_ledger} == {
-        "A": "2026-03-05", "B": "2026-02-28", "C": "2026-03-05", "D": "2025-12-31", "E": "2026-04-01",
+        "A": "2026-03-05", "B": "2026-02-28", "C": "2026-03-05", "D": "2025-12-31", "E": "2026-03-05",
     }  # fmt: skip
 
 
@@ -296,29 +323,41 @@ ENTRIES = st.lists(
     entries=ENTRIES, opening=st.integers(-10_000, 10_000), slip=st.integers(-3, 3),
     accounts=st.sets(st.sampled_from(["fund", "school", "far"]), min_size=1),
     period=st.tuples(st.sampled_from(DAYS), st.sampled_from([*DAYS, "2026-01-31"])).filter(lambda p: p[0] <= p[1]),
-    days=st.integers(0, 8),
+    days=st.integers(0, 8), gaps=st.sampled_from([(), (("2026-01-04", "2026-01-06"),)]),
 )  # fmt: skip
 def test_the_identity_always_holds(
     book: Ledger, entries: list[tuple[str, int, str]], opening: int, slip: int, accounts: set[str],
-    period: tuple[str, str], days: int,
+    period: tuple[str, str], days: int, gaps: tuple[tuple[str, str], ...],
 ) -> None:  # fmt: skip
     """Whatever the statement says and whatever matched: the difference is the sum of its parts, each thing once."""
     total = sum(amount for _, amount, _ in entries)
     rows = tuple(BankEntry(d, a, (r,) if r else (), "", f"line {n}") for n, (d, a, r) in enumerate(entries))
     breaks = (Break("closing balance", opening + total, opening + total + slip),) if slip else ()
-    statement = BankStatement("", "EUR", opening, opening + total + slip, None, None, rows, breaks)
-    found = reconcile(book.reader(), sorted(accounts), statement, start=period[0], end=period[1], days=days)
+    statement = BankStatement(
+        "", "EUR", opening, opening + total + slip, "2026-01-02", "2026-01-30", rows, breaks, gaps
+    )
+    asked = [day for n in range(1, 32) if period[0] <= (day := f"2026-01-{n:02d}") <= period[1]]
+    unseen = {"2026-01-01", "2026-01-31"} | ({"2026-01-04", "2026-01-05", "2026-01-06"} if gaps else set())
+    told = {"start": period[0], "end": period[1], "days": days}
+    if unseen.issuperset(asked):
+        with pytest.raises(MalformedError):
+            reconcile(book.reader(), sorted(accounts), statement, **told)
+        return
+    found = reconcile(book.reader(), sorted(accounts), statement, **told)
+    compared = [day for day in asked if day not in unseen]
+    assert (found.start, found.end) == (compared[0], compared[-1])
+    assert [day for day in asked if any(a <= day <= b for a, b in found.uncovered)] == sorted(unseen & set(asked))
+    assert found.agrees <= (not found.uncovered)
     holds(found)
     seen = [e.place for m in found.matches for e in m.bank] + [e.place for e in found.only_bank]
-    assert sorted(seen) == sorted(e.place for e in rows if period[0] <= e.date <= period[1])
+    assert sorted(seen) == sorted(e.place for e in rows if found.start <= e.date <= found.end)
     records = [r.id for m in found.matches for r in m.ledger] + [r.id for r in found.only_ledger]
     records += [r.id for group in found.cancelled for r in group]
     assert len(set(records)) == len(records)
     for group in found.matches:
         assert sum(e.amount for e in group.bank) == sum(r.amount for r in group.ledger) != 0
     assert all(sum(r.amount for r in group) == 0 for group in found.cancelled)
-    again = reconcile(book.reader(), sorted(accounts), statement, start=period[0], end=period[1], days=days)
-    assert again == found
+    assert reconcile(book.reader(), sorted(accounts), statement, **told) == found
     assert 0 <= found.attested.unattested <= found.attested.held
 
 
@@ -385,7 +424,7 @@ def test_an_attestation_stands_beside_ledger_and_bank(attesting: Ledger) -> None
     assert found.to_dict()["attestations"] == [{
         "id": "T-1", "by": "auditor", "at": "2026-01-15", "accounts": ["fund", "school"],
         "institution": "Village Bank", "amount": "79.00", "book": "80.00", "bank": "80.00", "covered": "79.00",
-        "difference": "-1.00", "bank_difference": "-1.00",
+        "disputed": None, "difference": "-1.00", "bank_difference": "-1.00",
     }]  # fmt: skip
     assert found.to_dict()["vouched"] == {
         "held": "85.00", "covered": "79.00", "unattested": "6.00", "unattested_percent": "7.06",
@@ -423,3 +462,37 @@ def test_a_bank_is_compared_only_on_days_that_its_statement_covers(attesting: Le
     assert (bank("2026-01-10"), bank("2026-01-11"), bank("2026-01-01"), bank("2026-01-01", None)) == (
         8000, None, 8000, None,
     )  # fmt: skip
+
+
+def test_what_a_compromised_key_signed_vouches_for_nothing(attesting: Ledger) -> None:
+    """It is listed as disputed; what the key signed before it was stolen, and the new key's word, stand."""
+    ring, state = attesting.keyring, attesting.reader().state
+    stolen = next(party for party in state.parties if party.id == "auditor").keys[0].key
+    spare, new = (ring.create(attesting.origin, "auditor", passphrase=None)[0].public_key.hex() for _ in range(2))
+    with attesting.writer() as writer:
+        writer.add({"record": "control", "id": "K-1", "party": "auditor", "recovery": spare})
+    statement = said(opening=0, closing=8500)
+
+    def standing() -> list[tuple[str, int, bool]]:
+        found = reconcile(attesting.reader(), ["fund", "school"], statement)
+        assert found.vouched.covered == sum(a.covered for a in found.attestations)
+        return [(a.id, a.covered, a.disputed is not None) for a in found.attestations]
+
+    attest(attesting, "T-1", ["fund", "school"], "80.00", "2026-01-15")
+    since = attesting.reader().head.height + 1
+    attest(attesting, "T-2", ["fund", "school"], "85.00", "2026-01-31")
+    assert standing() == [("T-2", 8500, False)]
+    with attesting.writer() as writer:
+        writer.add({
+            "record": "key", "party": "auditor", "key": new, "by_recovery": True, "replaces": key_id(stolen).hex(),
+            "compromised_since": since,
+        })  # fmt: skip
+    assert standing() == [("T-2", 0, True), ("T-1", 8000, False)]
+    found = reconcile(attesting.reader(), ["fund", "school"], statement)
+    told = found.to_dict()["attestations"][0]
+    assert _vouched(found, told).endswith(
+        f" It is disputed and covers nothing: a key of auditor was compromised since block {since}."
+    )
+    assert told["disputed"] == f"a key of auditor was compromised since block {since}"
+    attest(attesting, "T-3", ["fund", "school"], "84.00", "2026-01-31")
+    assert standing() == [("T-3", 8400, False), ("T-2", 0, True)]

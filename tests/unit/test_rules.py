@@ -135,9 +135,6 @@ def only(ledger: Ledger, *names: str) -> Ledger:
         ("CC-ROLE", lambda w: w.unit("N", decimals=0, author="charity")),
         ("CC-ROLE", lambda w: w.party("N", roles=["charity"], author="charity")),
         ("CC-ROLE", lambda w: w.party("N", roles=["operator"])),
-        ("CC-AUTHOR", lambda w: w.expenditure("N", source="fund", amount="1", payee="p", purpose="q", author="self")),
-        ("CC-AUTHOR", lambda w: w.disbursement("N", source="fund", to="purse", amount="1", author="platform")),
-        ("CC-AUTHOR", lambda w: w.refund("N", donation="D-1", author="platform")),
     ],
 )
 def test_nobody_acts_for_another(parties: Ledger, code: str, record: Any) -> None:
@@ -145,6 +142,23 @@ def test_nobody_acts_for_another(parties: Ledger, code: str, record: Any) -> Non
     with pytest.raises(CharitychainError) as caught, parties.writer() as writer:
         record(writer)
     assert caught.value.code == code, caught.value
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        lambda w: w.expenditure("N", source="fund", amount="1", payee="p", purpose="q", author="self"),
+        lambda w: w.disbursement("N", source="fund", to="purse", amount="1", author="platform"),
+        lambda w: w.refund("N", donation="D-1", author="platform"),
+    ],
+)
+def test_whoever_writes_an_outflow_its_owner_signs(parties: Ledger, record: Any) -> None:
+    """Another author does not replace the owner: without her key nothing leaves, with it both have signed."""
+    with only(parties, "platform") as ledger, pytest.raises(KeyAccessError), ledger.writer() as writer:
+        record(writer)
+    with parties.writer() as writer:
+        record(writer)
+    assert "charity" in parties.reader().signers(parties.reader().index.find_id("N").place)  # type: ignore[union-attr]
 
 
 def test_a_conversion_needs_all_its_owners(parties: Ledger) -> None:

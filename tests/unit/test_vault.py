@@ -22,7 +22,7 @@ from charitychain.errors import (
     RefusedError,
     UnreadableError,
 )
-from charitychain.private import check_disclosure, new_details
+from charitychain.private import check_disclosure, commit, new_details
 from charitychain.vault import Vault, vault_path
 
 ORIGIN, IDENTITY = "village.example/2026", bytes(range(32))
@@ -180,28 +180,71 @@ def test_a_name_that_is_nearly_another_one(vault: Vault, name: str, near: str | 
 
 def test_details_are_kept_disclosed_and_erased(vault: Vault) -> None:
     """A kept detail can be shown; after another was erased it still can, and the erased one cannot."""
-    details = new_details([("payee", "Toko Buku Sari"), ("case", "17")])
-    root = vault.keep_details("X-1", details)
-    assert vault.keep_details("X-1", details) == root
-    assert vault.same_details("X-1", [("payee", "Toko Buku Sari"), ("case", "17")]) == details
-    assert vault.same_details("X-1", [("payee", "Toko Buku Sari")]) is None
-    assert vault.erase_detail("X-1", "payee") == 1
-    check_disclosure(vault.disclose("X-1", "case"), identity=IDENTITY, root=root)
-    assert [item.detail.name if item.detail else None for item in vault.details("X-1")] == ["case", None]
-    for ask in (lambda: vault.disclose("X-1", "payee"), lambda: vault.erase_detail("X-1", "payee")):
+    annex, details = vault.annex, new_details([("payee", "Toko Buku Sari"), ("case", "17")])
+    root = commit(details)[0]
+    assert annex.keep("X-1", details) and not annex.keep("X-1", details)
+    assert annex.find_same("X-1", [("payee", "Toko Buku Sari"), ("case", "17")]) == details
+    assert annex.find_same("X-1", [("payee", "Toko Buku Sari")]) is None
+    assert annex.erase("X-1", "payee") == {"X-1": 1}
+    check_disclosure(annex.disclose("X-1", root, "case"), identity=IDENTITY, root=root)
+    assert [item.detail.name if item.detail else None for item in annex.details("X-1", root)] == ["case", None]
+    for ask in (lambda: annex.disclose("X-1", root, "payee"), lambda: annex.erase("X-1", "payee")):
         with pytest.raises(NotFoundError):
             ask()
-    assert vault.same_details("X-1", [("case", "17")]) is None
+    assert annex.find_same("X-1", [("case", "17")]) is None
 
 
-def test_kept_details_are_not_replaced_by_accident(vault: Vault) -> None:
-    """Other details of the same record are refused unless the caller knows that nothing was sealed."""
-    vault.keep_details("X-1", new_details([("payee", "Sari")]))
-    with pytest.raises(RefusedError) as caught:
-        vault.keep_details("X-1", new_details([("payee", "Dewi")]))
-    assert caught.value.code == "CC-VAULT" and "Dewi" not in caught.value.message
-    vault.keep_details("X-1", new_details([("payee", "Dewi")]), replace=True)
-    assert [item.detail.value for item in vault.details("X-1") if item.detail] == ["Dewi"]
+def test_sets_of_one_record_stand_beside_each_other(vault: Vault, tmp_path: Path) -> None:
+    """Two drafts of an id each keep their details, until one is sealed: then the other's are in no file."""
+    one, two = new_details([("payee", "Hidden Harry")]), new_details([("payee", "Other Olga")])
+    annex, roots = vault.annex, [commit(one)[0], commit(two)[0]]
+    assert annex.keep("X-1", one) and annex.keep("X-1", two)
+    assert annex.roots("X-1") == tuple(sorted(roots))
+    for details, root in zip((one, two), roots, strict=True):
+        check_disclosure(annex.disclose("X-1", root, "payee"), identity=IDENTITY, root=root)
+        assert annex.find_same("X-1", [("payee", details[0].value)]) == details
+    annex.settle("X-1", b"r" * 32)
+    assert len(annex.roots("X-1")) == 2, "which of them was sealed is not known here"
+    annex.settle("X-1", roots[0])
+    assert annex.roots("X-1") == (roots[0],)
+    assert b"Harry" in everything(tmp_path) and b"Olga" not in everything(tmp_path)
+    annex.drop("X-1", roots[0])
+    assert annex.roots("X-1") == () and b"Harry" not in everything(tmp_path)
+
+
+def test_erasing_reaches_all_sets_and_copies(vault: Vault, tmp_path: Path) -> None:
+    """A detail goes out of every set of its record and out of named copies; other text, and other records, stay."""
+    annex = vault.annex
+    for id_, payee in (("X-1", "Harry"), ("X-1", "Olga"), ("X-2", "Harry"), ("X-3", "Harry"), ("X-4", "Dewi")):
+        annex.keep(id_, new_details([("payee", payee), ("case", f"of {id_}")]))
+    assert annex.find_holders([("payee", "Harry")]) == ("X-1", "X-2", "X-3")
+    assert annex.erase("X-1", "payee", copies=["X-2", "X-4"]) == {"X-1": 2, "X-2": 1}
+    assert annex.named("X-1") == {("case", "of X-1")} and annex.named("X-2") == {("case", "of X-2")}
+    assert annex.named("X-3") == {("case", "of X-3"), ("payee", "Harry")}
+    assert annex.named("X-4", "payee") == {("payee", "Dewi")}
+    assert annex.erase("X-3") == {"X-3": 2}
+    assert not [part for part in (b"Harry", b"Olga", b"of X-3") if part in everything(tmp_path)]
+
+
+def test_erasing_forgets_what_was_only_drafted(vault: Vault) -> None:
+    """Where it is known which set was sealed, the others of that record go wholly."""
+    sealed, draft = new_details([("payee", "Harry"), ("case", "17")]), new_details([("payee", "Olga")])
+    root = commit(sealed)[0]
+    vault.annex.keep("X-1", sealed)
+    vault.annex.keep("X-1", draft)
+    assert vault.annex.erase("X-1", "payee", sealed={"X-1": root}) == {"X-1": 2}
+    assert vault.annex.roots("X-1") == (root,) and vault.annex.named("X-1") == {("case", "17")}
+
+
+def test_a_label_stays_with_the_donor_who_was_sealed(vault: Vault) -> None:
+    """A gift that was drafted for two donors is in the claim of the one whose pseudonym was sealed, and in no other."""
+    for name in ("Ali", "Budi"):
+        vault.add_donor(name)
+        vault.pseudonym(name, "D-1")
+        vault.pseudonym(name, "D-2")
+    vault.settle("D-1", vault.pseudonym("Budi", "D-1", note=False))
+    assert [label for label, _ in vault.claim("Ali").labels] == ["D-2"]
+    assert [label for label, _ in vault.claim("Budi").labels] == ["D-1", "D-2"]
 
 
 def test_erasing_leaves_no_bytes(vault: Vault, tmp_path: Path) -> None:
@@ -209,19 +252,20 @@ def test_erasing_leaves_no_bytes(vault: Vault, tmp_path: Path) -> None:
     for number in range(300):
         vault.add_donor(f"Donor {number}")
         vault.pseudonym(f"Donor {number}", f"D-{number}")
-        vault.keep_details(f"X-{number}", new_details([("payee", f"Toko {number} " + "x" * 200), ("case", "1")]))
+        vault.annex.keep(f"X-{number}", new_details([("payee", f"Toko {number} " + "x" * 200), ("case", "1")]))
     vault.add_donor(NAME)
     vault.pseudonym(NAME, "SPECIAL-LABEL")
-    detail, _ = vault.keep_details("X", found := new_details([("payee", "Toko Istimewa")])), None
+    vault.annex.keep("X", found := new_details([("payee", "Toko Istimewa")]))
     other = sqlite3.connect(vault.path)
     ((key,),) = other.execute("SELECT key FROM donors WHERE name = ?", (NAME,)).fetchall()
     other.close()
     secret = [NAME.encode(), key, b"SPECIAL-LABEL", b"Toko Istimewa", found[0].salt]
     assert all(part in everything(tmp_path) for part in secret)
     vault.erase(NAME)
-    vault.erase_detail("X")
+    vault.annex.erase("X")
     assert not [part for part in secret if part in everything(tmp_path)]
-    assert vault.details("X")[0].leaf == detail, "the root over one detail is its leaf"
+    assert vault.annex.roots("X") == (found[0].leaf(),), "the root over one detail is its leaf"
+    assert vault.annex.details("X", found[0].leaf())[0] == (None, found[0].leaf())
     assert len(vault.donors()) == 300
 
 
@@ -233,7 +277,7 @@ def test_what_a_rule_refuses_leaves_nothing_behind(vault: Vault) -> None:
         assert caught.value.exit_code == 7 and "\x1b" not in caught.value.message
     for id_ in ("a b", "\ud800", "-x"):
         with pytest.raises(MalformedError):
-            vault.details(id_)
+            vault.annex.roots(id_)
     assert vault.add_donor("Ali") and not vault.add_donor("Ali")
 
 
@@ -249,8 +293,8 @@ def test_only_the_owner_may_read(tmp_path: Path, umask: int) -> None:
     try:
         with Vault.open(folder / "v", ORIGIN, IDENTITY) as vault:
             vault.add_donor("Ali")
-            with vault._writing():
-                vault._run("DELETE FROM donors")
+            with vault._file.writing():
+                vault._file.run("DELETE FROM donors")
                 modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     finally:
         os.umask(before)
@@ -366,8 +410,8 @@ def test_what_is_no_vault(tmp_path: Path) -> None:
 
 def test_another_writer_is_told(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process writes, a vault waits, and then says so."""
-    monkeypatch.setattr("charitychain.vault._WAIT", 0.05)
-    with vault._writing(), pytest.raises(LockedError) as caught:
+    monkeypatch.setattr("charitychain.vaultfile._WAIT", 0.05)
+    with vault._file.writing(), pytest.raises(LockedError) as caught:
         Vault.open(vault.path, ORIGIN, IDENTITY)
     assert caught.value.code == "CC-VAULT"
 

@@ -22,6 +22,12 @@ from charitychain.ledger import Ledger
 
 Entry = dict[str, Any]
 
+
+def plan(name: str, of: str, **more: Any) -> Entry:
+    lines = [{"line": "books", "kind": "money", "what": "books", "quantity": 1, "price": "9"}]
+    return {"record": "plan", "id": name, "account": of, "lines": lines, **more}
+
+
 ROLES: dict[str, tuple[str, ...]] = {
     "self": ("operator", "intake", "charity", "sponsor"), "clinic": ("charity",), "platform": ("intake",),
     "board": ("auditor",), "guard": ("auditor",),
@@ -49,6 +55,9 @@ BOOK: list[Entry] = [
     account("masks", "MASK"),
     account("levied", levy={"home": "10"}),
     account("shut"),
+    account("goods", "MASK", owner="clinic"),
+    account("goods-asked", "MASK", owner="clinic", approvals=TWO),
+    account("goods-shy", "MASK", naming="forbidden"),
     give("D-home", "home", "100"),
     give("D-asked", "asked", "40", author="platform"),
     gifts("S", "asked", {1: "20", 2: "20"}, author="platform"),
@@ -64,6 +73,8 @@ BOOK: list[Entry] = [
     give("D-far", "far", "50"),
     give("D-clinic", "clinic-lean", "50"),
     give("D-shut", "shut", "5"),
+    give("D-undone", "asked", "5", author="platform"),
+    reverse("U-undone", "D-undone"),
     {"record": "pledge", "id": "P-1", "account": "asked", "amount": "9", "author": "platform"},
     pass_on("B-in", "home", "asked", "20"),
     pass_on("B-bound", "home", "bound", "10"),
@@ -71,6 +82,17 @@ BOOK: list[Entry] = [
     spend("X-asked", "asked", "20"),
     spend("X-bound", "bound", "10", purpose="books", date="2026-05-01"),
     spend("X-thrifty", "thrifty", "90"),
+    spend("X-shy", "shy", "5"),
+    pass_on("B-shy", "shy", "home", "2"),
+    pass_on("B-to-shy", "home", "shy", "2"),
+    split("S-out", "masks", "10", {"goods-asked": "5", "goods": "5"}),
+    split("S-to-shy", "masks", "10", {"goods-shy": "5", "goods": "5"}),
+    spend("X-far", "far", "5"),
+    reverse("U-far", "X-far"),
+    pass_on("B-far", "far", "home", "5"),
+    reverse("U-far-2", "B-far"),
+    plan("PL-0", "asked"),
+    plan("PL", "asked", replaces="PL-0"),
     change("AC-shut", "shut", closed=True),
 ]  # fmt: skip
 
@@ -152,6 +174,9 @@ NEEDS: list[tuple[Entry, set[str], bool]] = [
     (reverse("n", "X-asked"), {"clinic"}, False),
     (reverse("n", "X-asked", gift="D-asked", amount="1"), {"clinic"}, False),
     (reverse("n", "B-in", amount="5"), {"self", "clinic"}, True),
+    (reverse("n", "S-out", **{"from": "goods-asked"}), {"self", "clinic"}, True),
+    (reverse("n", "S-out", amount="3", **{"from": "goods"}), {"self", "clinic"}, False),
+    (reverse("n", "S-to-shy", **{"from": "goods-shy"}), {"self"}, False),
     (reverse("n", "D-asked", amount="5"), {"platform", "clinic"}, True),
     (reverse("n", "D-asked", amount="5", author="clinic"), {"clinic"}, True),
     (reverse("n", "S/2"), {"platform", "clinic"}, True),
@@ -162,6 +187,16 @@ NEEDS: list[tuple[Entry, set[str], bool]] = [
     (change("n", "empty", closed=True), {"clinic"}, True),
     (change("n", "shut", closed=False), {"self"}, False),
     (account("n", owner="clinic"), {"clinic"}, False),
+    (plan("n", "asked"), {"clinic"}, False),
+    (plan("n", "asked", replaces="PL"), {"clinic"}, False),
+    (spend("n", "home", "1", line="PL/books"), {"self", "clinic"}, False),
+    (spend("n", "asked", "1", line="PL/books"), {"clinic"}, True),
+    (convert("n", "home", "1", "usd", "0.01", line="PL/books"), {"self", "clinic"}, False),
+    (spend("n", "home", "1", replaces="X-far"), {"self", "clinic"}, False),
+    (pass_on("n", "home", "even", "1", replaces="B-far"), {"self", "clinic"}, False),
+    (split("n", "home", "1", {"even": "1"}, replaces="B-far"), {"self", "clinic"}, False),
+    (give("n", "asked", "1", replaces="D-undone"), {"clinic"}, False),
+    (give("n", "home", "1", replaces="D-undone", author="platform"), {"platform"}, False),
 ]
 
 
@@ -181,6 +216,15 @@ def test_a_record_counts_under_just_the_sets_of_signers_that_it_needs(
             refusal = book.ask([record], speaks, signers)
             if author in signers:
                 assert (not refusal) == good, (refusal, chosen)
+
+
+def test_what_replaces_a_record_is_signed_by_its_owner_or_by_who_entered_it(book: Book) -> None:
+    """Of all sets of signers in which the operator speaks, those with the clinic or the platform pass."""
+    again = give("n", "home", "1", replaces="D-undone")
+    for count in range(len(EVERYBODY)):
+        for others in combinations(sorted(EVERYBODY - {"self"}), count):
+            refusal = book.ask([again], "self", {"self", *others})
+            assert refusal == ("" if {"clinic", "platform"} & set(others) else "signature"), others
 
 
 def test_who_speaks_decides_for_gifts_their_reversal_and_their_series(book: Book) -> None:
@@ -236,7 +280,7 @@ def cost(source: str, amount: str) -> Entry:
 
 LEAKS: list[tuple[str, Entry]] = [
     ("restriction", spend("n", "bound", "1", purpose="rice", date="2026-05-01")),
-    ("restriction", spend("n", "bound", "1", purpose="books", date="2027-01-01")),
+    ("restriction", spend("n", "bound", "1", purpose="books", date="2025-12-31")),
     ("restriction", spend("n", "bound", "1", purpose="books")),
     ("restriction", spend("n", "bound", "1", purpose="rice", date="2026-05-01", gift="S/3")),
     ("restriction", pass_on("n", "bound", "home", "1")),
@@ -260,6 +304,10 @@ LEAKS: list[tuple[str, Entry]] = [
     ("levy", split("n", "levied", "10", {"home": "2", "shy": "8"})),
     ("naming", spend("n", "shy", "1", gift="D-shy")),
     ("naming", pass_on("n", "shy", "home", "1", gift="D-shy")),
+    ("naming", reverse("n", "X-shy", gift="D-shy")),
+    ("naming", reverse("n", "B-shy", gift="D-shy")),
+    ("naming", reverse("n", "B-to-shy", gift="D-home")),
+    ("naming", reverse("n", "S-to-shy", gift="D-masks", **{"from": "goods-shy"})),
     ("closed", give("n", "shut", "1")),
     ("closed", gifts("T", "shut", {1: "1"})),
     ("closed", pass_on("n", "home", "shut", "1")),
@@ -280,6 +328,37 @@ LEAKS: list[tuple[str, Entry]] = [
     ("cap", cost("clinic-lean", "21")),
     ("cap", cost("far", "21")),
     ("cap", cost("asked", "21")),
+    ("moved-on", reverse("n", "S-out", amount="6", **{"from": "goods"})),
+    ("reverses", reverse("n", "S-out", amount="1")),
+    ("reverses", reverse("n", "S-out", amount="1", **{"from": "masks"})),
+    ("reverses", reverse("n", "X-asked", **{"from": "asked"})),
+    ("reverses", reverse("n", "D-home", amount="1", **{"from": "home"})),
+    ("future", give("n", "home", "1", date="2026-06-17")),
+    ("future", gifts("T", "home", {1: "1"}, date="2999-01-01")),
+    ("future", spend("n", "home", "1", date="2026-07")),
+    ("future", pass_on("n", "home", "far", "1", date="2027")),
+    ("future", split("n", "home", "1", {"far": "1"}, date="2999-01-01")),
+    ("future", convert("n", "home", "1", "usd", "0.01", date="2999-01-01")),
+    ("future", refund("n", "D-home", amount="1", date="2999-01-01")),
+    ("future", reverse("n", "X-asked", date="2999-01-01")),
+    ("future", change("n", "home", title="Another", date="2999-01-01")),
+    ("future", plan("n", "home", date="2999-01-01")),
+    ("future", {"record": "pledge", "id": "n", "account": "home", "amount": "1", "date": "2999-01-01"}),
+    ("change", change("n", "home")),
+    ("change", change("n", "home", closed=False)),
+    ("change", change("n", "home", closed=False, title="Another")),
+    ("change", change("n", "shut", closed=True)),
+    ("replaces", give("n", "home", "1", replaces="D-home")),
+    ("replaces", give("n", "home", "1", replaces="X-far")),
+    ("replaces", spend("n", "home", "1", replaces="D-undone")),
+    ("replaces", spend("n", "home", "1", replaces="B-far")),
+    ("replaces", pass_on("n", "home", "far", "1", replaces="X-far")),
+    ("replaces", split("n", "home", "1", {"far": "1"}, replaces="U-far")),
+    ("replaces", convert("n", "home", "1", "usd", "0.01", replaces="X-far")),
+    ("replaces", spend("n", "home", "1", replaces="home")),
+    ("replaces", plan("n", "asked", replaces="PL-0")),
+    ("replaces", plan("n", "home", replaces="PL")),
+    ("line", spend("n", "home", "1", line="PL/rice")),
 ]
 
 
@@ -292,6 +371,34 @@ def test_no_kind_of_record_gets_around_a_control(book: Book, reason: str, record
     assert book.ask([innocent, record], owner if owner != "clinic" else "self", EVERYBODY) == reason
     assert book.ask([record, innocent], "self", EVERYBODY) in (reason, "role")
 
+
+@pytest.mark.parametrize("date", ["2026-06-16", "2026-06", "2026"])
+def test_a_date_may_begin_tomorrow(book: Book, date: str) -> None:
+    """Where it is tomorrow by now, today's record says so."""
+    assert book.ask([give("n", "home", "1", date=date)], "self", {"self"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("day", "code"), [("2026-06-16", ""), ("2026-06-17", "CC-FUTURE"), ("2999-01-01", "CC-FUTURE")]
+)
+def test_nobody_attests_or_closes_a_day_to_come(book: Book, day: str, code: str) -> None:
+    """An attestation's day, and the last day of a period, are tomorrow at the latest."""
+    for record in (
+        {"record": "attestation", "id": "n", "accounts": ["home"], "amount": "1", "at": day, "author": "board"},
+        {"record": "period", "id": "n", "until": day, "accounts": ["home"]},
+    ):
+        found = ""
+        try:
+            with book.ledger.writer(dry=True) as writer:
+                writer.add(record)
+        except (RefusedError, MalformedError) as error:
+            found = error.code
+        assert found == code, record
+
+
+UNDO_SPLIT = [
+    reverse("b", "a", date="2025", **{"from": "home"}), reverse("c", "a", **{"from": "far"}),
+]  # fmt: skip
 
 # Each lifts nothing: afterwards costs of 10 pass as before and 11 do not. (account, costs that pass, what is tried)
 ROUND_TRIPS: list[tuple[str, int, list[Entry]]] = [
@@ -318,11 +425,30 @@ ROUND_TRIPS: list[tuple[str, int, list[Entry]]] = [
     ("clinic-lean", 20, [pass_on("a", "clinic-lean", "home", "25"), pass_on("b", "home", "far", "25")]),
     ("clinic-lean", 20, [split("a", "clinic-lean", "40", {"far": "20", "home": "20"}),
                          pass_on("b", "home", "clinic-lean", "20")]),
+    ("lean", 10, [split("a", "lean", "60", {"home": "30", "far": "30"}), *UNDO_SPLIT]),
+    ("lean", 10, [give("a", "home", "50"), pass_on("b", "home", "lean", "50", gift="a"), reverse("c", "a")]),
+    ("lean", 10, [give("a", "lean", "50"), split("b", "lean", "60", {"home": "30", "far": "30"}),
+                  reverse("c", "b", **{"from": "home"}), reverse("d", "b", **{"from": "far"}), reverse("e", "a")]),
+    ("lean", 10, [give("a", "lean", "50", date="2025"), reverse("b", "a", date="2026")]),
+    ("thrifty", 10, [split("a", "thrifty", "60", {"home": "30", "far": "30"}), *UNDO_SPLIT]),
+    ("thrifty", 10, [give("a", "thrifty", "50"), pass_on("b", "thrifty", "home", "50", gift="a"), reverse("c", "a")]),
+    ("clinic-lean", 20, [give("a", "home", "50"), pass_on("b", "home", "clinic-lean", "50", gift="a"),
+                         reverse("c", "a", amount="50")]),
+    ("clinic-lean", 20, [give("a", "home", "50"), pass_on("b", "home", "far", "50", gift="a"),
+                         pass_on("c", "far", "clinic-lean", "50", gift="a"), reverse("d", "a")]),
     # Through an account that changes hands meanwhile.
     ("clinic-lean", 20, [account("via", owner="clinic"), pass_on("a", "clinic-lean", "via", "40"),
                          change("b", "via", owner="self"), pass_on("c", "via", "clinic-lean", "40")]),
     ("clinic-lean", 20, [account("via", owner="clinic"), pass_on("a", "clinic-lean", "via", "40"),
                          change("b", "via", owner="self"), reverse("c", "a")]),
+    ("clinic-lean", 20, [account("via"), give("a", "via", "40"), change("b", "via", owner="clinic"),
+                         reverse("c", "a")]),
+    ("clinic-lean", 20, [account("via"), give("a", "via", "40"), change("b", "via", owner="clinic"),
+                         pass_on("c", "via", "clinic-lean", "30"), reverse("d", "a")]),
+    ("clinic-lean", 20, [account("via"), give("a", "via", "40"), spend("b", "via", "40"),
+                         change("c", "via", owner="clinic"), reverse("d", "b"), reverse("e", "a")]),
+    ("clinic-lean", 20, [account("via"), give("a", "via", "40"), pass_on("b", "via", "home", "40"),
+                         change("c", "via", owner="clinic"), reverse("d", "b"), pass_on("e", "via", "home", "40")]),
     ("clinic-lean", 20, [account("via", owner="self"), pass_on("a", "clinic-lean", "via", "40"),
                          change("b", "via", owner="clinic"), pass_on("c", "via", "clinic-lean", "40")]),
 ]  # fmt: skip
