@@ -105,7 +105,8 @@ class _Fields:
             if row is not None and row.account is not None:
                 entered = self.state.party_of(self.state.lookup.statement(*row.place[:2]).header.author)
                 found += [self.owner(self.state.accounts[row.account])] if entered is not author else []
-        for place in self.state.lookup.links(self.text("line") or "", Link.PLANNED):
+        line = self.text("line")
+        for place in self.state.lookup.links(line, Link.PLANNED) if line is not None else ():
             plan = self.state.record_at(place)
             if isinstance(plan, records.Plan):
                 found.append(self.owner(self.state.accounts[plan.account]))
