@@ -147,8 +147,10 @@ def mixed_roles(state: Standing) -> Iterator[Finding]:
     alone = len(state.parties[0].roles) > 1 and all(account.owner == 0 for account in state.accounts)
     approved = any(set(account.terms.approvals[1]) - {"self"} for account in state.accounts if account.terms.approvals)
     if alone and not approved and not any(party.sequence for party in state.parties[1:]):
+        one = len(state.parties[0].keys_at(state.height + 1)) == 1
+        who, holder = ("One key holds", "its holder") if one else ("The keys of one party hold", "that party")
         yield Finding(
             "AUDIT-ROLES",
-            "One key holds every role here: nobody but its holder vouches for what was recorded.",
+            f"{who} every role here: nobody but {holder} vouches for what was recorded.",
             {"party": "self"},
         )

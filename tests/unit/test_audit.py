@@ -541,3 +541,14 @@ def test_every_code_is_documented_and_exists() -> None:
     assert sorted(re.findall(r"^\| (AUDIT-[A-Z-]+) \|", page, re.MULTILINE)) == sorted(used)
     guide = (root.parent / "docs" / "how-to" / "audit-the-books.md").read_text("utf-8")
     assert used <= set(re.findall(r"AUDIT-[A-Z]+(?:-[A-Z]+)*", guide))
+
+
+def test_several_keys_of_the_only_party_are_called_what_they_are(tmp_path: Path) -> None:
+    """An operator with two keys is still one party that vouches for everything."""
+    with Ledger.create(tmp_path / "k.ledger", origin="k.example", keys=tmp_path / "keys") as ledger:
+        _, more = ledger.keyring.create(ledger.origin, "self", passphrase=None)
+        with ledger.writer() as writer:
+            writer.account("fund", unit="EUR")
+            writer.add({"record": "key", "party": "self", "key": more.public_key.hex()})
+        (found,) = (finding for finding in ledger.verify().findings if finding.code == "AUDIT-ROLES")
+    assert found.message.startswith("The keys of one party hold every role here")
