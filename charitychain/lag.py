@@ -18,15 +18,14 @@ Measured(dated=3, median=3, largest=4, id='D-2024-09', ahead=0)
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
 from typing import NamedTuple
 
 from charitychain import records
-from charitychain.state.terms import days_of
+from charitychain.reading import day, lag_days
 
 __all__ = ["Lag", "Measured"]
 
-_EPOCH = date(1970, 1, 1).toordinal()
+_DAY = 86_400
 _WAITING = 10_000
 _LONGEST = 40_000
 """Days beyond which the histogram does not tell apart; the largest is kept by itself."""
@@ -57,17 +56,16 @@ class Lag:
         stated = getattr(record, "date", None)
         if stated is None:
             return
-        day = sealed // 86_400
-        if day != self._sealed or len(self._waiting) >= _WAITING:
+        today = sealed // _DAY
+        if today != self._sealed or len(self._waiting) >= _WAITING:
             self._count()
-            self._sealed = day
+            self._sealed = today
         count, first = self._waiting.get(stated) or (0, records.record_id(record))
         self._waiting[stated] = (count + 1, first)
 
     def _count(self) -> None:
         for stated, (count, first) in self._waiting.items():
-            earliest, latest = map(_day, days_of(stated))
-            lag = self._sealed - latest if self._sealed > latest else min(self._sealed - earliest, 0)
+            lag = lag_days(stated, day(self._sealed * _DAY))
             if lag < -1:
                 self._ahead += count
             if lag > self._largest:
@@ -85,8 +83,3 @@ class Lag:
             if 2 * seen >= count:
                 break
         return Measured(count, median, self._largest, self._id, self._ahead)
-
-
-def _day(text: str) -> int:
-    """Return a day as its number since 1970; one in the year 0, which Python's calendar has not, is its eve."""
-    return date.fromisoformat(text).toordinal() - _EPOCH if text[:4] != "0000" else -_EPOCH

@@ -410,8 +410,8 @@ class Ledger:
             return
         if tail.fault != "CC-TORN":
             raise damaged(tail)
-        else:  # a dry run of somebody who has no mark to judge by goes on as a reader does
-            self.notices.append(f"The file ends inside a block at byte {tail.offset}: a write was cut off.")
+        # A dry run of somebody who has no mark to judge by goes on as a reader does.
+        self.notices.append(f"The file ends inside a block at byte {tail.offset}: a write was cut off.")
 
     def _tail(self, store: Store, index: Index) -> tuple[int, Frame | None]:
         """Return the height of the last whole block, and the frame behind it that is not one, if there is one."""

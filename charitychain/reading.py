@@ -381,9 +381,14 @@ def lag_days(stated: str, sealed: str) -> int:
     >>> lag_days("2026-03", "2026-04-02"), lag_days("2026-04", "2026-04-02"), lag_days("2026-04-03", "2026-04-02")
     (2, 0, -1)
     """
-    first, last = (date.fromisoformat(max(day, "0001-01-01")) for day in days_of(stated))  # "0000" may be stated
-    now = date.fromisoformat(sealed)
-    return (now - last).days if now > last else min((now - first).days, 0)
+    first, last = map(_ordinal, days_of(stated))
+    now = _ordinal(sealed)
+    return now - last if now > last else min(now - first, 0)
+
+
+def _ordinal(day: str) -> int:
+    """Return a day as a number; the year 0, which Python's calendar has not, is the eve of its first day."""
+    return date.fromisoformat(day).toordinal() if day >= "0001" else 0
 
 
 def day(seconds: int) -> str:

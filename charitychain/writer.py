@@ -62,10 +62,8 @@ class Writer:
         Raises:
             MalformedError, RefusedError, KeyAccessError: as for `add`; nothing since the last commit is recorded then.
         """
-        if not listed:
-            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         known = [self._known(entry) for entry in listed]
-        if all(known):
+        if known and all(known):
             return False
         if any(known):
             raise RefusedError(
@@ -83,8 +81,6 @@ class Writer:
         Raises:
             MalformedError, RefusedError: as for `add`.
         """
-        if not listed:
-            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         first, parts = self._together(listed)
         return self.core.prepare(parts, first.author, by_recovery=first.by_recovery)
 
@@ -112,6 +108,8 @@ class Writer:
 
     def _together(self, listed: Sequence[entries.Entry]) -> tuple[entries.Built, Iterator[Part]]:
         """Return the first record of a statement, and all of them, each built when those before it count."""
+        if not listed:
+            raise MalformedError("CC-ENTRY", "a statement holds one record at least")
         for entry in listed:
             entries.check_form(entry)
         if len({bool(entry.get("by_recovery")) for entry in listed}) > 1:

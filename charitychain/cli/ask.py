@@ -32,11 +32,10 @@ def trace(
     donation_id: tuple[str, ...],
     mine: str | None,
     everything: bool,
-    at_date: str | None,
-    at_height: int | None,
     ledger: str | None,
     format_: str,
     as_json: bool,
+    **moment: Any,
 ) -> int:
     """Follow gifts to their final uses: what was spent on what, and what is still held.
 
@@ -47,7 +46,7 @@ def trace(
         raise click.UsageError("Name gifts, or give a claim with --mine.")
     missing = answered = 0
     gifts_of = None if mine is None else _claimed(mine)
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         if gifts_of is not None:
             donation_id = gifts_of(found.reader())
         for gift in donation_id:
@@ -121,15 +120,14 @@ def sources(
     expenditure: str,
     limit: int,
     offset: int,
-    at_date: str | None,
-    at_height: int | None,
     ledger: str | None,
     format_: str,
     as_json: bool,
+    **moment: Any,
 ) -> None:
     """Say which gifts paid for EXPENDITURE (or another outflow), largest first."""
     _check_asked(expenditure)
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         answer = found.sources(expenditure, offset=offset, count=limit)
         format_ = "json" if as_json else format_
         if format_ in ("json", "jsonl"):
@@ -153,14 +151,13 @@ def sources(
 @formatted
 def balance(
     account: tuple[str, ...],
-    at_date: str | None,
-    at_height: int | None,
     ledger: str | None,
     format_: str,
     as_json: bool,
+    **moment: Any,
 ) -> None:
     """Say what accounts hold: the named ones, or all."""
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         held = found.balances()
         for name in account:
             if name not in held:

@@ -29,7 +29,11 @@ def recording(command: F) -> F:
             click.option("--date", metavar="DATE", help="When it happened: YYYY, YYYY-MM or YYYY-MM-DD."),
             click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
             click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
-            click.option("--author", metavar="PARTY", help="Who signs, where it is not the owner."),
+            click.option(
+                "--author",
+                metavar="PARTY",
+                help="Who signs as author; what leaves an account its owner signs in any case.",
+            ),
             click.option(
                 "--private",
                 metavar="NAME=VALUE",

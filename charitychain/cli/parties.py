@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -69,21 +70,22 @@ def _no_request(path: str, why: str) -> MalformedError:
     return MalformedError("CC-REQUEST", f"{path} is no request: {why}; `charitychain key request` makes one")
 
 
+def _suspending(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what suspending and resuming take."""
+    made = click.option("--id", "suspension", metavar="ID", help="The record's own id; left out, one is made.")
+    why = click.option("--reason", metavar="TEXT", help="Why, for everybody to read.")
+    return click.argument("id_", metavar="ID")(why(made(changing(command))))
+
+
 @party.command("suspend")
-@click.argument("id_", metavar="ID")
-@click.option("--reason", metavar="TEXT", help="Why, for everybody to read.")
-@click.option("--id", "suspension", metavar="ID", help="The record's own id; left out, one is made.")
-@changing
+@_suspending
 def party_suspend(id_: str, reason: str | None, suspension: str | None, **options: Any) -> None:
     """Suspend party ID: its signature counts for nothing, but it can still change its keys."""
     _suspend(id_, suspension, {"suspended": True, "reason": reason}, "is suspended", options)
 
 
 @party.command("resume")
-@click.argument("id_", metavar="ID")
-@click.option("--reason", metavar="TEXT", help="Why, for everybody to read.")
-@click.option("--id", "suspension", metavar="ID", help="The record's own id; left out, one is made.")
-@changing
+@_suspending
 def party_resume(id_: str, reason: str | None, suspension: str | None, **options: Any) -> None:
     """Let the signature of party ID count again."""
     _suspend(id_, suspension, {"suspended": False, "reason": reason}, "may sign again", options)

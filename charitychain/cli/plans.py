@@ -99,10 +99,10 @@ def _line(fields: tuple[str, ...], where: str) -> dict[str, Any]:
 @at_moment
 @on_ledger
 @formatted
-def plan_list(at_date: str | None, at_height: int | None, ledger: str | None, format_: str, as_json: bool) -> None:
+def plan_list(ledger: str | None, format_: str, as_json: bool, **moment: Any) -> None:
     """List plans with what they planned and what was spent on their lines."""
     columns = ("plan", "title", "account", "lines", "planned", "actual", "percent", "unit", "date", "replaced_by")
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         rows = [
             (
                 p.plan, p.title, p.account, len(p.lines), str(p.planned), str(p.actual), p.percent, p.unit.code, p.date,
@@ -118,14 +118,12 @@ def plan_list(at_date: str | None, at_height: int | None, ledger: str | None, fo
 @at_moment
 @on_ledger
 @formatted
-def plan_show(
-    plan_id: str, at_date: str | None, at_height: int | None, ledger: str | None, format_: str, as_json: bool
-) -> None:
+def plan_show(plan_id: str, ledger: str | None, format_: str, as_json: bool, **moment: Any) -> None:
     """Compare PLAN with what was spent: line by line, net of what was reversed.
 
     What named a line of a plan that this one replaces counts under the line of the same name.
     """
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         answer = compare_plan(found.reader(), plan_id)
     if as_json or format_ in ("json", "jsonl"):
         output.write_json(answer.to_dict(), line=not as_json and format_ == "jsonl")

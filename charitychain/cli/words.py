@@ -45,14 +45,14 @@ def pledge_make(account: str, amount: str, **options: Any) -> None:
 @at_moment
 @on_ledger
 @formatted
-def pledge_list(at_date: str | None, at_height: int | None, ledger: str | None, format_: str, as_json: bool) -> None:
+def pledge_list(ledger: str | None, format_: str, as_json: bool, **moment: Any) -> None:
     """List pledges: what was announced, taken back, received, and what is still open."""
     from charitychain.plans import list_pledges
 
     columns = (
         "pledge", "account", "pledger", "announced", "reversed", "fulfilled", "open", "unit", "due", "date",
     )  # fmt: skip
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         rows = [
             (
                 p.id, p.account, p.pledger, str(p.announced), str(p.reversed), str(p.fulfilled), str(p.open),
@@ -122,14 +122,14 @@ def period_close(until: str, accounts: tuple[str, ...], **options: Any) -> None:
 @at_moment
 @on_ledger
 @formatted
-def period_list(at_date: str | None, at_height: int | None, ledger: str | None, format_: str, as_json: bool) -> None:
+def period_list(ledger: str | None, format_: str, as_json: bool, **moment: Any) -> None:
     """List what was closed until when, and the totals that were signed.
 
     In and out are since the account was opened; what came back is part of in.
     """
     columns = ("period", "until", "account", "in", "out", "came_back", "held", "unit", "by", "sealed")
     rows = []
-    with opened(ledger, at_date=at_date, at_height=at_height) as found:
+    with opened(ledger, **moment) as found:
         reader = found.reader()
         known = Records(reader)
         for place in sorted({place for _, place in reader.index.linked(Link.CLOSED)}):
