@@ -31,7 +31,7 @@ from charitychain.tape import Run
 
 __all__ = ["Head", "Index", "IndexBusy", "IndexDamaged"]
 
-_SCHEMA_VERSION = 6
+_SCHEMA_VERSION = 7
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, offset INTEGER, hash BLOB);

@@ -136,6 +136,11 @@ class Sealer:
             if any(place[:2] == self.state.place[:2] for place in places):
                 self._close_statement()
 
+    def settle_reversals(self) -> None:
+        """Close the open statement if it undoes anything, so that others can see what still stands."""
+        if any(isinstance(record, records.Reversal) for record in self._records):
+            self._close_statement()
+
     def record_together(self, parts: Iterable[Part], author: PartyState, cosigners: Sequence[PartyState] = ()) -> None:
         """Add records as one statement: all of them or none.
 

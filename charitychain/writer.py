@@ -131,7 +131,9 @@ class Writer:
 
     def _build(self, entry: entries.Entry) -> entries.Built:
         kind = entries.check_form(entry)
-        for about in ("reverses", "acknowledges", "replaces", "line"):
+        if "because_of" in entry:
+            self.core.settle_reversals()
+        for about in ("reverses", "acknowledges", "replaces", "line", "because_of"):
             if isinstance(entry.get(about), str):
                 self.core.settle(str(entry[about]).partition("/")[0] if about == "line" else str(entry[about]))
         if kind in ("party", "key") and "proof" not in entry and "key" in entry:
@@ -324,6 +326,14 @@ class Writer:
     def acknowledgement(self, id: str, *, acknowledges: str, author: str, **fields: Any) -> bool:
         """Say as `author` that something arrived; `status="disputed"` says that it did not."""
         return self.add(_entry("acknowledgement", fields, id=id, acknowledges=acknowledges, author=author))
+
+    def outcome(
+        self, id: str, *, account: str, indicator: str, quantity: int, of: Sequence[str], **fields: Any
+    ) -> bool:
+        """Say what the expenditures `of` an account did: `quantity` of an indicator."""
+        return self.add(
+            _entry("outcome", fields, id=id, account=account, indicator=indicator, quantity=quantity, of=list(of))
+        )
 
     def attestation(self, id: str, *, accounts: list[str], amount: str, at: str, author: str, **fields: Any) -> bool:
         """Say as an auditor what accounts really hold at the end of day `at` (``YYYY-MM-DD``)."""

@@ -267,9 +267,9 @@ def _cap(f: _Fields, cap: Mapping[str, Any]) -> tuple[Any, ...]:
     known = _known(dict(cap), "cap", "percent", *CAP_DEFAULTS)
     told = _Fields(f.state, {**CAP_DEFAULTS, **known})
     categories = told.names("categories")
-    ordered = tuple(c for c in records.CATEGORIES if c in categories)
+    ordered = tuple(c for c in records.COSTS if c in categories)
     if len(ordered) != len(categories):
-        raise MalformedError("CC-ENTRY", f"categories must be out of {', '.join(records.CATEGORIES)}, each once")
+        raise MalformedError("CC-ENTRY", f"categories must be out of {', '.join(records.COSTS)}, each once")
     words = [told.must(name) for name in ("base", "scope", "period", "mode")]
     return (ordered, _percent(told.entry.get("percent"), "percent"), *words)
 
@@ -311,7 +311,7 @@ def _donation(f: _Fields) -> Built:
     account = f.account("account")
     record = records.Donation(
         f.must("id"), account.number, f.amount("amount", account), f.text("source"), f.hex("donor", 16), **f.common(),
-        replaces=f.text("replaces"), pledge=f.text("pledge"),
+        replaces=f.text("replaces"), pledge=f.text("pledge"), because_of=f.text("because_of"),
     )  # fmt: skip
     author = f.author(f.owner(account))
     return Built(record, author, tuple(f.referred(author)))
@@ -486,6 +486,16 @@ def _acknowledgement(f: _Fields) -> Built:
     return Built(record, f.author(recipient))
 
 
+def _outcome(f: _Fields) -> Built:
+    account = f.account("account")
+    record = records.Outcome(
+        f.must("id"), account.number, f.must("indicator"), _whole(f.entry["quantity"], "quantity"),
+        tuple(sorted(f.names("of"))), f.amount("amount", account) if "amount" in f.entry else None, f.text("place"),
+        f.whole("beneficiaries"), **f.common(),
+    )  # fmt: skip
+    return Built(record, f.author(f.owner(account)))
+
+
 def _attestation(f: _Fields) -> Built:
     accounts = [f.state.account_named(id_) for id_ in f.names("accounts")]
     if not accounts:
@@ -530,6 +540,6 @@ _BUILD: dict[str, Callable[[_Fields], Built]] = {
     "unit": _unit, "party": _party, "key": _key, "control": _control, "suspension": _suspension, "account": _account,
     "account-change": _account_change, "donation": _donation, "gifts": _gifts, "pledge": _pledge, "plan": _plan,
     "disbursement": _disbursement, "split": _split, "expenditure": _expenditure, "conversion": _conversion,
-    "acknowledgement": _acknowledgement, "refund": _refund, "reversal": _reversal, "attestation": _attestation,
-    "period": _period,
+    "acknowledgement": _acknowledgement, "outcome": _outcome, "refund": _refund, "reversal": _reversal,
+    "attestation": _attestation, "period": _period,
 }  # fmt: skip

@@ -182,7 +182,7 @@ def _plain(state: State, record: records.Record, name: str, value: Any, account:
         return {a.id: {n: format_amount(v, state.unit_of(a)) for n, v in zip(_SUMS, s, strict=True)} for a, s in rows}
     if name in ("suspended", "closed", "upto"):
         return bool(value)
-    if name in ("evidence", "roles"):
+    if name in ("evidence", "roles", "of"):
         return [item.hex() if isinstance(item, bytes) else item for item in value]
     return value.hex() if isinstance(value, bytes) else value
 

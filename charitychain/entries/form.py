@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from charitychain.errors import MalformedError
+from charitychain.records import LOSS
 
 __all__ = ["CAP_DEFAULTS", "OPTIONAL", "REQUIRED", "Entry", "check_form", "entry_id"]
 
@@ -30,6 +31,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "split": ("id", "from", "to", "amount"),
     "expenditure": ("id", "from", "amount", "payee", "purpose"),
     "conversion": ("id", "from", "amount", "to", "gives"),
+    "outcome": ("id", "account", "indicator", "quantity", "of"),
     "acknowledgement": ("id", "acknowledges"),
     "refund": ("id", "donation"),
     "reversal": ("id", "reverses"),
@@ -44,7 +46,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "suspension": ("reason", "date", "reference", "author"),
     "account": ("rule", "owner", "author", *_TERMS),
     "account-change": ("owner", "closed", "approved_by", *_TERMS, *_COMMON),
-    "donation": ("source", "donor", "unit", "replaces", "pledge", *_COMMON),
+    "donation": ("source", "donor", "unit", "replaces", "pledge", "because_of", *_COMMON),
     "gifts": ("donors", "seconds", "source", "unit", *_COMMON),
     "pledge": ("pledger", "donor", "due", "unit", *_COMMON),
     "plan": ("title", "replaces", *_COMMON),
@@ -52,6 +54,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "split": ("unit", "replaces", "approved_by", *_COMMON),
     "expenditure": ("category", "gift", "unit", "replaces", "invoice", "line", "approved_by", *_COMMON),
     "conversion": ("funded_from", "payee", "replaces", "line", "approved_by", *_COMMON),
+    "outcome": ("amount", "place", "beneficiaries", "unit", *_COMMON),
     "acknowledgement": ("amount", "status", "upto", "on_behalf_of", "note", "unit", *_COMMON),
     "refund": ("from", "amount", "unit", "approved_by", *_COMMON),
     "reversal": ("from", "amount", "reason", "unit", "gift", "approved_by", *_COMMON),
@@ -92,6 +95,8 @@ def check_form(entry: Entry) -> str:
     for name in REQUIRED[kind]:
         if name in ("payee", "purpose") and "private" in entry:
             continue  # they may stand among the private details, off the ledger
+        if name == "payee" and entry.get("category") == LOSS:
+            continue  # what was lost went to nobody
         if entry.get(name) is None:
             raise MalformedError("CC-ENTRY", f"the {kind} must have the field {name!r}", field=name)
     for name, value in entry.items():

@@ -7,7 +7,9 @@ True
 
 from charitychain.records.kinds import (
     CATEGORIES,
+    COSTS,
     KINDS,
+    LOSS,
     PLAN_KINDS,
     ROLES,
     RULES,
@@ -22,6 +24,7 @@ from charitychain.records.kinds import (
     Expenditure,
     Gifts,
     KeyChange,
+    Outcome,
     Party,
     Period,
     Place,
@@ -39,7 +42,9 @@ from charitychain.records.wire import check_date, check_record, decode_record, e
 
 __all__ = [
     "CATEGORIES",
+    "COSTS",
     "KINDS",
+    "LOSS",
     "PLAN_KINDS",
     "ROLES",
     "RULES",
@@ -54,6 +59,7 @@ __all__ = [
     "Expenditure",
     "Gifts",
     "KeyChange",
+    "Outcome",
     "Party",
     "Period",
     "Place",

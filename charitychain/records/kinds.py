@@ -9,7 +9,6 @@ Rules upheld here:
   filled in.
 - `SINCE` of a class says which of its fields came with format 2; they stand last, and an array ends before those that
   are left out, so that a record which uses none of them has the bytes it had in format 1.
-- Kind 26 is kept for outcomes.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 __all__ = [
     "CATEGORIES",
+    "COSTS",
     "KINDS",
+    "LOSS",
     "PLAN_KINDS",
     "ROLES",
     "RULES",
@@ -38,6 +39,7 @@ __all__ = [
     "KeyChange",
     "Levy",
     "Line",
+    "Outcome",
     "Party",
     "Period",
     "Place",
@@ -55,7 +57,10 @@ __all__ = [
 
 ROLES = ("operator", "intake", "charity", "sponsor", "auditor", "witness")
 RULES = ("fifo", "pro-rata")
-CATEGORIES = ("programme", "administration", "fundraising")
+COSTS = ("programme", "administration", "fundraising")
+"""What an expenditure may be; caps and shares of costs speak of these."""
+LOSS = "loss"
+CATEGORIES = (*COSTS, LOSS)
 PLAN_KINDS = ("goods", "money", "service")
 
 
@@ -221,12 +226,13 @@ class Donation:
     """One gift into an account. `donor` is a pseudonym of 16 bytes and nothing else.
 
     `donor_key` keeps the place of the donor's own key and signature, and is nil in this version. `replaces` names a
-    reversed record that this one enters rightly; `pledge` the pledge that it fulfils.
+    reversed record that this one enters rightly; `pledge` the pledge that it fulfils; `because_of` the gift that it
+    matches.
     """
 
     KIND: ClassVar[int] = 16
     NAME: ClassVar[str] = "donation"
-    SINCE: ClassVar[tuple[str, ...]] = ("replaces", "pledge")
+    SINCE: ClassVar[tuple[str, ...]] = ("replaces", "pledge", "because_of")
     id: str
     account: int
     amount: int
@@ -239,6 +245,7 @@ class Donation:
     private: bytes | None = None
     replaces: str | None = None
     pledge: str | None = None
+    because_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +330,7 @@ class Disbursement:
 
 @dataclass(frozen=True, slots=True)
 class Expenditure:
-    """Final use: value leaves the ledger for a payee and a purpose.
+    """Final use: value leaves the ledger for a payee and a purpose; of the category ``loss`` it was lost.
 
     `invoice` is (key, total in minor units) of the document that this pays wholly or in part; `line` a plan's line as
     ``PLAN/LINE``.
@@ -436,6 +443,29 @@ class Reversal:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What expenditures of an account did, by its owner's word or an auditor's: `quantity` of `indicator`.
+
+    `of` are the expenditures behind it; `amount` is how much of what stands of them it claims, nil being all.
+    """
+
+    KIND: ClassVar[int] = 26
+    NAME: ClassVar[str] = "outcome"
+    id: str
+    account: int
+    indicator: str
+    quantity: int
+    of: tuple[str, ...]
+    amount: int | None = None
+    place: str | None = None
+    beneficiaries: int | None = None
+    date: str | None = None
+    reference: str | None = None
+    evidence: tuple[bytes, ...] = ()
+    private: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """Moves value to several accounts at once, each gift's evenly: `parts` are (account number, amount) pairs."""
 
@@ -506,6 +536,7 @@ Record: TypeAlias = (
     | Acknowledgement
     | Refund
     | Reversal
+    | Outcome
     | Split
     | Attestation
     | Period
@@ -513,7 +544,7 @@ Record: TypeAlias = (
 
 KINDS: tuple[type[Any], ...] = (
     Party, KeyChange, Suspension, UnitRecord, Account, AccountChange, Control, Donation, Gifts, Pledge, Plan,
-    Disbursement, Expenditure, Conversion, Acknowledgement, Refund, Reversal, Split, Attestation, Period,
+    Disbursement, Expenditure, Conversion, Acknowledgement, Refund, Reversal, Outcome, Split, Attestation, Period,
 )  # fmt: skip
 
 

@@ -21,7 +21,9 @@ from charitychain import codec
 from charitychain.errors import MalformedError
 from charitychain.records.kinds import (
     CATEGORIES,
+    COSTS,
     KINDS,
+    LOSS,
     PLAN_KINDS,
     ROLES,
     RULES,
@@ -189,9 +191,9 @@ def _caps(value: Any, what: str) -> None:
     for cap in _array(value, what, most=16):
         categories, percent, base, scope, period, mode = _array(cap, what, 6)
         for category in _array(categories, f"{what} categories", most=3):
-            _one_of(*CATEGORIES)(category, f"{what} category")
-        if not categories or [c for c in CATEGORIES if c in categories] != list(categories):
-            raise _bad(f"{what} categories", "distinct, in the order " + ", ".join(CATEGORIES), categories)
+            _one_of(*COSTS)(category, f"{what} category")
+        if not categories or [c for c in COSTS if c in categories] != list(categories):
+            raise _bad(f"{what} categories", "distinct, in the order " + ", ".join(COSTS), categories)
         _range(0, 10_000)(percent, f"{what} percent")
         for name, word, allowed in (
             ("base", base, ("spent", "received")), ("scope", scope, ("account", "party")),
@@ -244,6 +246,14 @@ def _totals(value: Any, what: str) -> None:
         for number in _array(row, what, 5):
             _GIFT_NUMBER(number, what)
     _rising([row[0] for row in value], f"{what} accounts")
+
+
+def _behind(value: Any, what: str) -> None:
+    if not _array(value, what, most=64):
+        raise _bad(what, "one expenditure at least", value)
+    for name in value:
+        _id(name, what)
+    _rising(list(value), what)
 
 
 def _accounts(value: Any, what: str) -> None:
@@ -302,6 +312,8 @@ _CHECKS: dict[str, _Check | _Optional] = {
     "on_behalf_of": _Optional(_text), "note": _Optional(_text),
     "institution": _Optional(_text), "at": _full_day, "until": _full_day, "accounts": _accounts, "totals": _totals,
     "parts": _parts, "lines": _lines, "line": _Optional(_plan_line), "invoice": _Optional(_invoice),
+    "because_of": _Optional(_gift_id), "indicator": _text, "quantity": _AMOUNT, "of": _behind,
+    "place": _Optional(_text), "beneficiaries": _Optional(_AMOUNT),
     "pledge": _Optional(_id), "pledger": _Optional(_text), "due": _Optional(check_date),
     "date": _Optional(check_date), "reference": _Optional(_text), "evidence": _evidence, "private": _Optional(_HASH),
 }  # fmt: skip
@@ -320,6 +332,7 @@ _OVERRIDES: dict[tuple[str, str], _Check | _Optional] = {
     ("reversal", "amount"): _Optional(_AMOUNT),
     ("reversal", "account"): _Optional(_NUMBER),
     ("acknowledgement", "amount"): _Optional(_AMOUNT),
+    ("outcome", "amount"): _Optional(_AMOUNT),
     ("attestation", "amount"): _GIFT_NUMBER,
 }
 
@@ -409,4 +422,6 @@ def is_of_version_1(record: Record) -> bool:
             return False
     elif isinstance(record, Reversal) and "/" in record.reverses:
         return False
+    elif isinstance(record, Expenditure):
+        return record.category != LOSS and all(getattr(record, name) is None for name in later)
     return all(getattr(record, name, None) is None for name in later)

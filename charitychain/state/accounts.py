@@ -37,7 +37,8 @@ class Year:
 
     def __init__(self, given: int = 0, came: int = 0, went: int = 0, *spent: int) -> None:
         self.given, self.came, self.went = given, came, went
-        self.spent: dict[str | None, int] = dict(zip((None, *CATEGORIES), spent or (0,) * 4, strict=True))
+        categories = (None, *CATEGORIES)
+        self.spent: dict[str | None, int] = dict(zip(categories, spent or (0,) * len(categories), strict=True))
 
     def wire(self) -> list[int]:
         return [self.given, self.came, self.went, *self.spent.values()]

@@ -58,6 +58,7 @@ class Acting(Standing):
         self.author: PartyState | None = None
         self.recovering = False
         self.moves: list[list[Ref]] = []
+        self.matched: dict[str, int] = {}  # what the open statement matched: by gift, and by pledge
         self._signers: frozenset[int] = frozenset()
         self._short: dict[int, int] = {}
         self._time = 0
@@ -82,7 +83,7 @@ class Acting(Standing):
         self.sign_too(listed)
         self._statement += 1
         self.record = -1
-        self.moves = []
+        self.moves, self.matched = [], {}
 
     def sign_too(self, header_keys: Iterable[bytes]) -> None:
         """Let more sign the open statement: all key ids of its header, as they are now."""
@@ -109,6 +110,15 @@ class Acting(Standing):
     def record_at(self, place: Place) -> records.Record:
         """Return a record of an earlier statement."""
         return records.decode_record(self.lookup.statement(place.height, place.statement).record_bytes[place.record])
+
+    def reversed_of(self, id_: str) -> int:
+        """Return how much of a record was reversed, minor units."""
+        return sum(map(self.amount_at, self.lookup.links(id_, Link.REVERSED)))
+
+    def amount_at(self, place: Place) -> int:
+        """Return the amount of a record of an earlier statement, as it was taken; minor units."""
+        row = self.lookup.find_id(records.record_id(self.record_at(place)) or "")
+        return row.amount if row is not None else 0
 
     @property
     def place(self) -> Place:

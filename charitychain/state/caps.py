@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charitychain.errors import RefusedError
-from charitychain.records import Account, AccountChange, Place
+from charitychain.records import COSTS, Account, AccountChange, Place
 from charitychain.records.kinds import Cap
 from charitychain.state.accounts import AccountState, Year
 from charitychain.state.acting import Acting
@@ -148,7 +148,7 @@ def _use(state: Standing, account: AccountState, cap: Cap, year: int | None) -> 
     if cap[2] == "received":
         base = sum(s.given for s in sums) + max(0, net)
     else:
-        base = sum(sum(s.spent.values()) for s in sums) + max(0, -net)
+        base = sum(s.spent[category] for s in sums for category in (None, *COSTS)) + max(0, -net)
     return CapUse(account, cap, year, sum(_costs(s, cap) for s in sums), max(0, base))
 
 

@@ -34,6 +34,8 @@ class Link(IntEnum):
     FULFILLED = 9
     BOUGHT = 10
     ATTESTED = 11
+    RESULTED = 12
+    MATCHED = 13
 
 
 class IdAt(NamedTuple):

@@ -55,6 +55,8 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
         if row is None or row.kind != records.Pledge.KIND or row.account != account.number:
             raise RefusedError("CC-UNKNOWN-ID", f"{record.pledge!r} is no pledge to account {account.id!r}")
         state.lookup.put_link(record.pledge, Link.FULFILLED, state.place)
+    if record.because_of is not None:
+        _check_match(state, record)
     run = state.run
     if run is None:
         run = state.run = Donations(account, state.place)
@@ -66,6 +68,46 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
     run.amount += record.amount
     account.book(state.year(record)).given += record.amount
     note(state, record, account)
+
+
+def _check_match(state: Acting, record: records.Donation) -> None:
+    """A gift is matched once, out of a pledge, and all matches of that pledge never exceed it."""
+    gift = state.gift(record.because_of or "")
+    pledge = state.lookup.find_id(record.pledge) if record.pledge is not None else None
+    if pledge is None:
+        raise RefusedError("CC-MATCH", f"what matches gift {gift.id!r} must name the pledge that it is taken from")
+    if gift.place[:2] == state.place[:2]:
+        raise RefusedError("CC-MATCH", f"gift {gift.id!r} stands in this very statement; match it in a later one")
+    earlier = _sealed_matches(state, gift.id)
+    standing = [match.id for match in earlier if match.amount > state.reversed_of(match.id)]
+    if standing or gift.id in state.matched:
+        told = f"by {standing[0]!r}" if standing else "in this very statement"
+        raise RefusedError(
+            "CC-MATCH", f"gift {gift.id!r} was matched {told} already; a gift is matched once", gift=gift.id
+        )
+    account = state.accounts[record.account]
+    matches = _sealed_matches(state, pledge.id)
+    matched = sum(match.amount - state.reversed_of(match.id) for match in matches) + state.matched.get(pledge.id, 0)
+    left = pledge.amount - state.reversed_of(pledge.id) - matched
+    if record.amount > left:
+        raise RefusedError(
+            "CC-MATCH",
+            f"of pledge {pledge.id!r} {state.words(max(left, 0), account)} is left to match with, not"
+            f" {state.words(record.amount, account)}",
+            pledge=pledge.id,
+            left=left,
+        )
+    state.matched[gift.id] = record.amount
+    state.matched[pledge.id] = state.matched.get(pledge.id, 0) + record.amount
+    state.lookup.put_link(gift.id, Link.MATCHED, state.place)
+    state.lookup.put_link(pledge.id, Link.MATCHED, state.place)
+
+
+def _sealed_matches(state: Acting, about: str) -> list[records.Donation]:
+    """Return the donations of earlier statements that match a gift, or are taken from a pledge."""
+    places = [place for place in state.lookup.links(about, Link.MATCHED) if place[:2] != state.place[:2]]
+    found = map(state.record_at, places)
+    return [match for match in found if isinstance(match, records.Donation)]
 
 
 def apply_gifts(state: Acting, record: records.Gifts, gift_columns: bytes | None) -> None:
@@ -217,8 +259,9 @@ def _check_narrow(source: AccountState, target: AccountState) -> None:
 def _expenditure(state: Acting, record: records.Expenditure, data: bytes) -> None:
     source = state.account(record.account)
     state.require_out(source, "an expenditure")
-    _check_levy(source)
-    _check_purpose(source, record)
+    if record.category != records.LOSS:  # nobody chooses what a loss is for
+        _check_levy(source)
+        _check_purpose(source, record)
     _check_replaces(state, record)
     _check_line(state, record.line)
     takes = _takes(state, source, record.amount, record.gift)

@@ -8,6 +8,7 @@ Rules upheld here:
   gift the last word counts, whether it is about that gift or about all up to one.
 - What is dated in a period that was closed before is noted as late, though it moves nothing.
 - A pledge is never counted as received. A plan says what is meant to be bought; expenditures name its lines.
+- An outcome names expenditures out of one account; that account's owner says it, or an auditor.
 - An attestation comes from an auditor that owns none of the accounts.
 - A period is closed by the owner of its accounts, with the totals that the ledger has of them at that place.
 """
@@ -19,7 +20,6 @@ from typing import Any
 
 from charitychain import records
 from charitychain.errors import RefusedError
-from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.acting import Acting
 from charitychain.state.lookup import IdAt, Link
@@ -81,7 +81,7 @@ def _acknowledgement(state: Acting, record: records.Acknowledgement, data: bytes
     account, paid = state.accounts[row.account], state.lookup.movement(row.account, row.movement)
     targets = _targets(state, paid)
     _check_no_payer(state, row, paid, targets)
-    stands = row.amount - _reversed_of(state, row.id)
+    stands = row.amount - state.reversed_of(row.id)
     if record.status == "disputed":
         said, left = 0, row.amount
     else:
@@ -134,11 +134,6 @@ def _check_no_payer(state: Acting, row: IdAt, paid: Movement, targets: list[Acco
         )
 
 
-def _reversed_of(state: Acting, id_: str) -> int:
-    """Return how much of a record was reversed, minor units."""
-    return sum(_amount_at(state, place) for place in state.lookup.links(id_, Link.REVERSED))
-
-
 def _said_of(state: Acting, id_: str) -> int:
     """Return how much of a record the author of the open statement acknowledged since it last disputed it."""
     said = 0
@@ -147,13 +142,8 @@ def _said_of(state: Acting, id_: str) -> int:
             word = state.record_at(place)
             if isinstance(word, records.Acknowledgement) and word.status == "disputed":
                 break
-            said += _amount_at(state, place)
+            said += state.amount_at(place)
     return said
-
-
-def _amount_at(state: Acting, place: Place) -> int:
-    row = state.lookup.find_id(records.record_id(state.record_at(place)) or "")
-    return row.amount if row is not None else 0
 
 
 def _arrival(state: Acting, record: records.Acknowledgement) -> None:
@@ -167,7 +157,7 @@ def _arrival(state: Acting, record: records.Acknowledgement) -> None:
             f"that gift {gift.id!r} arrived can only be said by the owner of {account.id!r}",
             party=state.author.id,
         )
-    stands = gift.amount - _reversed_of(state, gift.id)
+    stands = gift.amount - state.reversed_of(gift.id)
     if record.amount is not None and (record.upto or record.amount > stands):
         raise RefusedError("CC-ACKNOWLEDGED", f"gift {gift.id!r} is {state.words(stands, account)}; leave the"
                            " amount out, or say how much of it arrived", id=gift.id)  # fmt: skip
@@ -178,6 +168,25 @@ def _arrival(state: Acting, record: records.Acknowledgement) -> None:
         state.lookup.put_link(account.id, Link.ARRIVED, state.place)
     else:
         state.lookup.put_link(gift.id, Link.ACKNOWLEDGED, state.place)
+    state.note_late(record, account)
+
+
+def _outcome(state: Acting, record: records.Outcome, data: bytes) -> None:
+    assert state.author is not None
+    account = state.account(record.account)
+    if state.author.number != account.owner and not state.author.has("auditor"):
+        raise RefusedError(
+            "CC-ROLE",
+            f"{state.author.id!r} neither owns account {account.id!r} nor has the role auditor",
+            party=state.author.id,
+        )
+    for id_ in record.of:
+        row = state.lookup.find_id(id_)
+        if row is None or row.kind != records.Expenditure.KIND or row.account != account.number:
+            raise RefusedError("CC-OUTCOME", f"{id_!r} is no expenditure out of account {account.id!r}", id=id_)
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount or 0))
+    for id_ in record.of:
+        state.lookup.put_link(id_, Link.RESULTED, state.place)
     state.note_late(record, account)
 
 
@@ -233,6 +242,7 @@ RULES: dict[type[Any], Callable[[Acting, Any, bytes], None]] = {
     records.Pledge: _pledge,
     records.Plan: _plan,
     records.Acknowledgement: _acknowledgement,
+    records.Outcome: _outcome,
     records.Attestation: _attestation,
     records.Period: _period,
 }

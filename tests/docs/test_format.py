@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from charitychain import codec, records, sumlog
 from charitychain.chain import blocks, genesis, statements
 from charitychain.ledger import Ledger
-from charitychain.records import kinds
 from charitychain.state.movements import Kind
 from charitychain.store import frames
 
@@ -76,14 +75,10 @@ def test_record_tables_are_those_of_the_code(cls: Any) -> None:
     assert [row[0] for row in _table(f"### {cls.KIND} {cls.NAME}")] == [field.name for field in fields(cls)]
 
 
-def test_every_kind_of_the_page_is_known_or_reserved() -> None:
-    """The page describes no kind that the code does not read, and reserves the ones that the code names as kept."""
+def test_every_kind_of_the_page_is_known() -> None:
+    """The page describes the kinds that the code reads, and no other."""
     listed = {int(number) for number in re.findall(r"^### (\d+) [\w-]+$", PAGE, re.MULTILINE)}
     assert listed == {cls.KIND for cls in records.KINDS}
-    reserved = {int(row[0]) for row in _table("### Reserved kinds")}
-    said = re.search(r"Kinds? ([\d, and]+) (?:is|are) kept", kinds.__doc__ or "")
-    assert said is not None and reserved == set(map(int, re.findall(r"\d+", said[1])))
-    assert not reserved & listed
 
 
 @pytest.mark.parametrize(

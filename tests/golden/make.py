@@ -41,7 +41,7 @@ def build() -> bytes:
 def build_2() -> bytes:
     """Return the bytes of the golden ledger of format 2: all of the other, and what came with that format."""
     old = (_parties, _accounts, _gifts_in, _money_moves, _rotation, _conversions, _corrections, _late)
-    return _built(2, (*old, _terms, _undone, _words, _controls))
+    return _built(2, (*old, _terms, _undone, _words, _results, _controls))
 
 
 def _built(version: int, seals: tuple[Callable[[Builder], None], ...]) -> bytes:
@@ -111,6 +111,16 @@ def _words(b: Builder) -> None:
            "author": "auditor"})  # fmt: skip
     w.add({"record": "period", "id": "PC-1", "until": "2026-01-31"})
     w.donation("D-late", account="edu", amount="1.00", date="2026-01-15")
+
+
+def _results(b: Builder) -> None:
+    w = b.writer
+    w.donation("D-match", account="edu", amount="5.00", pledge="P-1", because_of="D-pledged")
+    w.add({"record": "expenditure", "id": "X-lost", "from": "edu", "amount": "0.50", "purpose": "fell in the river",
+           "category": "loss"})  # fmt: skip
+    w.outcome("O-1", account="edu", indicator="books", quantity=2, of=["X-plan"], amount="7.00", place="Sukamaju",
+              beneficiaries=60, evidence=["cd" * 32])  # fmt: skip
+    w.outcome("O-2", account="edu", indicator="readers", quantity=30, of=["X-plan"], author="auditor")
 
 
 def _controls(b: Builder) -> None:

@@ -70,6 +70,8 @@ class AmendingMaker(Maker):
         pledges = [name for name, pledge in self.model.pledges.items() if pledge.account.id == record["account"]]
         if pledges and self.rng.random() < 0.3:
             record["pledge"] = self.rng.choice(pledges)
+            if self.rng.random() < 0.5:
+                record["because_of"] = self.rng.choice(list(self.model.donations) or ["nothing"])
         return record
 
     def _reversal(self) -> Record | None:

@@ -188,7 +188,7 @@ class Maker:
             "purpose": self.rng.choice(("books", "rice")),
         })  # fmt: skip
         if self.rng.random() < 0.5:
-            record["category"] = self.rng.choice(("programme", "administration", "fundraising"))
+            record["category"] = self.rng.choice(("programme", "administration", "fundraising", "loss"))
         if gift is not None:
             record["gift"] = gift
         return record

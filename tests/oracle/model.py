@@ -147,6 +147,7 @@ class Model(Undoing):
             "donation": self._donation,
             "pledge": self._pledge,
             "plan": self._plan,
+            "outcome": self._outcome,
             "disbursement": self._disbursement,
             "split": self._split,
             "expenditure": self._expenditure,
@@ -229,9 +230,27 @@ class Model(Undoing):
             pledge = self.pledges.get(record["pledge"])
             if pledge is None or pledge.account is not account:
                 raise ModelRefused("unknown-pledge", f"no pledge {record['pledge']} to {account.id}")
+        if "because_of" in record:
+            self._check_match(record, amount)
         self._check_open(account)
         self._check_intake(account, "intake")
         self._receive(account, record_id, amount, self._year(record))
+        if "because_of" in record:
+            self.matches[record_id] = (record["because_of"], record["pledge"])
+
+    def _check_match(self, record: Mapping[str, Any], amount: int) -> None:
+        """A gift is matched once, and all that is matched out of a pledge is no more than the pledge."""
+        gift, pledge = record["because_of"], self.pledges.get(record.get("pledge", ""))
+        if gift not in self.donations:
+            raise ModelRefused("unknown-donation", f"no donation {gift}")
+        if pledge is None or gift in self._standing:
+            raise ModelRefused("match", f"{gift} cannot be matched here")
+        stands = {match: self.donations[match][1] - self._unreceived_of(match) for match in self.matches}
+        if any(stands[match] for match, (matched, _) in self.matches.items() if matched == gift):
+            raise ModelRefused("match", f"{gift} was matched before")
+        used = sum(stands[match] for match, (_, out_of) in self.matches.items() if out_of == record["pledge"])
+        if used + amount > pledge.amount - pledge.reversed:
+            raise ModelRefused("match", f"{used} of {record['pledge']} is used")
 
     def _gifts(self, record: Mapping[str, Any]) -> None:
         """Take in a batch of a series: as many single gifts as it says, in their order, or none of them."""
@@ -308,9 +327,10 @@ class Model(Undoing):
     def _expenditure(self, record_id: str, record: Mapping[str, Any]) -> None:
         source = self._get_account(record["from"])
         amount, gift = self.minor(record["amount"], source.unit), record.get("gift")
-        self._check_outflow(source, amount, gift)
+        lost = record.get("category") == "loss"  # nobody meant it, so neither levy nor restriction binds it
+        self._check_outflow(source, amount, gift, is_split=lost)
         bound = source.terms.restriction
-        if bound is not None and not bound.admits(record.get("purpose", ""), record.get("date")):
+        if bound is not None and not lost and not bound.admits(record.get("purpose", ""), record.get("date")):
             raise ModelRefused("restriction", f"{source.id} is bound to {bound}")
         year = self._year(record)
         self.check_caps(source, year, record.get("category"), amount)

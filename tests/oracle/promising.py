@@ -54,6 +54,13 @@ class Promising(Checks):
             old.replaced = True
         self.plans[record_id] = Plan(account, frozenset(line["line"] for line in record["lines"]))
 
+    def _outcome(self, record_id: str, record: Mapping[str, Any]) -> None:
+        account = self._get_account(record["account"])
+        self._check_intake(account, "auditor")
+        for name in record["of"]:
+            if name not in self.expenditures or self.expenditures[name].account is not account:
+                raise ModelRefused("outcome", f"{name} is no expenditure out of {account.id}")
+
     def _check_line(self, record: Mapping[str, Any]) -> None:
         if "line" not in record:
             return

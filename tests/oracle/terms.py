@@ -271,7 +271,7 @@ class Books:
         if cap.base == "received":
             base = total["given"] + max(0, more)
         else:
-            base = sum(use.amount for use in uses) + max(0, -more)
+            base = sum(use.amount for use in uses if use.category != "loss") + max(0, -more)
         return sum(use.amount for use in uses if use.category in cap.categories), max(0, base)
 
     def exceeds(self, cap: Cap, year: str, scope: Scope, spending: Iterable[Spent]) -> bool:

@@ -35,6 +35,8 @@ class Undoing(Promising):
         self.refunds: dict[str, Gone] = {}
         # Reversals of gifts; one that is no reversal of a gift is nowhere.
         self.unreceived: dict[str, Gone] = {}
+        self.matches: dict[str, tuple[str, str]] = {}
+        """The gift and the pledge of each donation that matches one."""
 
     def _refund(self, record_id: str, record: Mapping[str, Any]) -> None:
         donation = record["donation"]
@@ -103,9 +105,12 @@ class Undoing(Promising):
             self._enter_hand_overs(source, coin.hops[-1].time, self.time, 1)
         source.receive(coin.sent_back(record_id) for coin in back)
 
+    def _unreceived_of(self, gift: str) -> int:
+        return sum(len(gone.coins) for gone in self.unreceived.values() if gone.donation == gift)
+
     def _reverse_donation(self, record_id: str, record: Mapping[str, Any], wrong: str) -> None:
         home, given = self.donations[wrong]
-        before = sum(len(gone.coins) for gone in self.unreceived.values() if gone.donation == wrong)
+        before = self._unreceived_of(wrong)
         amount = self._part(record, home.unit, given - before)
         places = [home, *(account for account in self.accounts.values() if account is not home)]
         chosen = [

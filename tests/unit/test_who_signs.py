@@ -28,6 +28,12 @@ def plan(name: str, of: str, **more: Any) -> Entry:
     return {"record": "plan", "id": name, "account": of, "lines": lines, **more}
 
 
+def outcome(name: str, of: str, *uses: str, **more: Any) -> Entry:
+    return {
+        "record": "outcome", "id": name, "account": of, "indicator": "books", "quantity": 3, "of": list(uses), **more,
+    }  # fmt: skip
+
+
 ROLES: dict[str, tuple[str, ...]] = {
     "self": ("operator", "intake", "charity", "sponsor"), "clinic": ("charity",), "platform": ("intake",),
     "board": ("auditor",), "guard": ("auditor",),
@@ -189,6 +195,10 @@ NEEDS: list[tuple[Entry, set[str], bool]] = [
     (account("n", owner="clinic"), {"clinic"}, False),
     (plan("n", "asked"), {"clinic"}, False),
     (plan("n", "asked", replaces="PL"), {"clinic"}, False),
+    (outcome("n", "asked", "X-asked"), {"clinic"}, False),
+    (outcome("n", "asked", "X-asked", author="board"), {"board"}, False),
+    (spend("n", "asked", "1", category="loss"), {"clinic"}, True),
+    (give("n", "asked", "1", pledge="P-1", because_of="D-far"), {"clinic"}, False),
     (spend("n", "home", "1", line="PL/books"), {"self", "clinic"}, False),
     (spend("n", "asked", "1", line="PL/books"), {"clinic"}, True),
     (convert("n", "home", "1", "usd", "0.01", line="PL/books"), {"self", "clinic"}, False),
@@ -237,6 +247,8 @@ def test_who_speaks_decides_for_gifts_their_reversal_and_their_series(book: Book
         (reverse("n", "S/1", amount="1"), {"platform", "clinic"}),
         (pass_on("n", "far", "home", "1"), set(EVERYBODY)),
         (change("n", "far", owner="self"), set(EVERYBODY)),
+        (outcome("n", "asked", "X-asked"), {"clinic", "board", "guard"}),
+        (outcome("n", "far", "X-asked"), set[str]()),
     ):
         assert {party for party in EVERYBODY if not book.ask([record], party, EVERYBODY)} == speakers, record
 
