@@ -1,4 +1,4 @@
-"""Which gifts of a ledger a donor's claim is about.
+"""Which gifts of a ledger a donor's claim is about, or a platform's own pseudonym.
 
 Rules upheld here:
 
@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 from charitychain import columns
 from charitychain.claims import Claim, pseudonym
-from charitychain.errors import RefusedError, VerificationError
+from charitychain.errors import NotFoundError, RefusedError, VerificationError
 from charitychain.reading import Reader
 from charitychain.records import Donation, Gifts
 from charitychain.state.lookup import columns_at
 
-__all__ = ["Claimed", "find_claimed"]
+__all__ = ["Claimed", "find_claimed", "gifts_in_series"]
 
 
 class Claimed(NamedTuple):
@@ -64,7 +64,7 @@ def find_claimed(reader: Reader, claim: Claim) -> Claimed:
                 raise _false(label, "the ledger holds that gift with another donor")
             gifts.append(label)
         elif reader.index.last_batch(label) is not None:
-            if not (found := _in_series(reader, label, donor)):
+            if not (found := gifts_in_series(reader, label, donor)):
                 raise _false(label, "no gift of that series has this donor")
             gifts += found
         else:
@@ -72,18 +72,30 @@ def find_claimed(reader: Reader, claim: Claim) -> Claimed:
     return Claimed(tuple(gifts), tuple(unknown))
 
 
-def _in_series(reader: Reader, series: str, donor: bytes) -> list[str]:
-    """Return the gifts of a series from this donor, or with it as second party, in order of their numbers."""
+def gifts_in_series(reader: Reader, series: str, donor: bytes) -> list[str]:
+    """Return the gifts of a series from this donor, or with it as second party, in order of their numbers.
+
+    Args:
+        donor: A pseudonym, 16 bytes.
+
+    Raises:
+        NotFoundError: ``CC-UNKNOWN-ID``: there is no such series.
+        VerificationError: what was read is damaged.
+    """
     found: list[list[str]] = []
     batch = reader.index.last_batch(series)
+    if batch is None:
+        raise NotFoundError("CC-UNKNOWN-ID", f"this ledger has no series {series!r}", id=series)
     while batch is not None:
         record = reader.record(batch.place)
         reader.check_author(batch.place)
         if not isinstance(record, Gifts) or record.series != series:
             raise VerificationError("CC-INDEX", f"the index says another place of {series!r} than was sealed")
         # `reader.record` compared the columns with the record's root; width and root are sealed, the index is not.
-        gifts = columns.iterate_gifts(columns_at(reader.index, batch.place), record.width)
-        found.append([f"{series}/{gift.id}" for gift in gifts if donor in (gift.donor, gift.second)])
+        data = columns_at(reader.index, batch.place)
+        if donor in data:  # most batches of a long series hold no gift of one person
+            gifts = columns.iterate_gifts(data, record.width)
+            found.append([f"{series}/{gift.id}" for gift in gifts if donor in (gift.donor, gift.second)])
         earlier = None if record.previous is None else reader.index.find_batch(series, record.previous)
         if record.previous is not None and (earlier is None or earlier.last >= batch.last):
             raise VerificationError("CC-INDEX", f"the index misses gifts of {series!r} that were sealed")

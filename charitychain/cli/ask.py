@@ -24,6 +24,9 @@ from charitychain.trace import Trace
 @click.command()
 @click.argument("donation_id", nargs=-1)
 @click.option("--mine", metavar="CLAIM", help="Follow the gifts of this claim (a file, or - for stdin) instead of ids.")
+@click.option(
+    "--pseudonym", metavar="HEX", help="Follow what this donor or merchant gave: the ids are then those of series."
+)
 @click.option("--all", "everything", is_flag=True, help="Show every use, however many there are.")
 @at_moment
 @on_ledger
@@ -31,6 +34,7 @@ from charitychain.trace import Trace
 def trace(
     donation_id: tuple[str, ...],
     mine: str | None,
+    pseudonym: str | None,
     everything: bool,
     ledger: str | None,
     format_: str,
@@ -42,10 +46,11 @@ def trace(
     A gift of a series is named SERIES/NUMBER. An unknown id is told on stderr, the others are answered; exit code 4.
     """
     format_ = "json" if as_json else format_
-    if (mine is None) != bool(donation_id):
-        raise click.UsageError("Name gifts, or give a claim with --mine.")
+    if (mine is None) != bool(donation_id) or (mine is not None and pseudonym is not None):
+        raise click.UsageError("Name gifts, or give a claim with --mine; with --pseudonym name series.")
     missing = answered = 0
-    gifts_of = None if mine is None else _claimed(mine)
+    gifts_of = _of_pseudonym(pseudonym, donation_id) if pseudonym is not None else None
+    gifts_of = gifts_of if mine is None else _claimed(mine)
     with opened(ledger, **moment) as found:
         if gifts_of is not None:
             donation_id = gifts_of(found.reader())
@@ -79,6 +84,22 @@ def _claimed(path: str) -> Callable[[Reader], tuple[str, ...]]:
     def find(reader: Reader) -> tuple[str, ...]:
         claimed = find_claimed(reader, claim)
         return (*claimed.gifts, *claimed.unknown)
+
+    return find
+
+
+def _of_pseudonym(told: str, series: tuple[str, ...]) -> Callable[[Reader], tuple[str, ...]]:
+    """Return what finds the gifts of series that carry a pseudonym, as their donor or as their second party."""
+    from charitychain.claimed import gifts_in_series
+
+    if len(told) != 32 or not set(told.lower()) <= set("0123456789abcdef") or not int(told, 16):
+        raise click.UsageError("A pseudonym is 32 hex digits, and not all of them 0.")
+
+    def find(reader: Reader) -> tuple[str, ...]:
+        found = [gift for name in series for gift in gifts_in_series(reader, name, bytes.fromhex(told))]
+        if not found:
+            raise NotFoundError("CC-UNKNOWN-ID", f"no gift of {', '.join(series)} carries the pseudonym {told}")
+        return tuple(found)
 
     return find
 
