@@ -13,8 +13,15 @@ from charitychain.ends import End
 from charitychain.units import Unit, format_amount
 
 __all__ = [
-    "Conversion", "Correction", "FinalUse", "Held", "Money", "Refunded", "Sources", "Step", "Trace", "Voided",
+    "STATES", "Conversion", "Correction", "EndSum", "FinalUse", "Held", "Money", "Reached", "Refunded", "Sources",
+    "Step", "Trace", "Voided",
 ]  # fmt: skip
+
+STATES = (
+    "in transit", "held", "reported", "evidenced", "acknowledged", "disputed", "refunded", "lost", "converted",
+    "reversed", "not followed",
+)  # fmt: skip
+"""The states in which units of a gift may have ended, in the order in which they are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,8 @@ class FinalUse:
 
     `date` is as its author stated it, else the UTC day on which the block was sealed, which `sealed` always is;
     `lag_days` are the days from the one to the other. `end` says what is known of it (`charitychain.ends`); `late` that
-    it came after its period was closed. It `replaces` a reversed record; where that one left another account, it is
-    `taken_over_from` there.
+    it came after its period was closed. Of `money`, `acknowledged` minor units count as such. It `replaces` a reversed
+    record; where that one left another account, it is `taken_over_from` there.
     """
 
     id: str
@@ -58,6 +65,7 @@ class FinalUse:
     late: bool = False
     replaces: str | None = None
     taken_over_from: str | None = None
+    acknowledged: int = 0
 
     @property
     def state(self) -> str:
@@ -68,11 +76,15 @@ class FinalUse:
             "id": self.id, "record": "expenditure", "account": self.account, "amount": str(self.money),
             "unit": self.money.code, "payee": self.payee, "purpose": self.purpose, "category": self.category,
             "path": list(self.path), "date": self.date, **self.end.to_dict(self.money.unit), "by": self.by,
-            "chosen": self.chosen, "sealed": self.sealed, "lag_days": self.lag_days,
-            "late": self.late or None, "replaces": self.replaces,
+            "acknowledged_amount": self._acknowledged(), "chosen": self.chosen, "sealed": self.sealed,
+            "lag_days": self.lag_days, "late": self.late or None, "replaces": self.replaces,
             "taken_over_from": self.taken_over_from,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
+
+    def _acknowledged(self) -> str | None:
+        told = self.state in ("acknowledged", "partly acknowledged")
+        return str(Money(self.acknowledged, self.money.unit)) if told else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +162,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Part of a gift that changed its unit: what left and what that gave."""
+    """Part of a gift that changed its unit: what left and what that gave.
+
+    `smallest` is how much it took for one smallest unit, rounded up: less than that may have given nothing.
+    """
 
     id: str
     money: Money
     gives: Money
+    smallest: Money
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "id": self.id, "amount": str(self.money), "unit": self.money.code,
-            "gives": str(self.gives), "gives_unit": self.gives.code,
+            "gives": str(self.gives), "gives_unit": self.gives.code, "smallest": str(self.smallest),
         }  # fmt: skip
 
 
@@ -176,12 +192,57 @@ class Refunded:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSum:
+    """How much of a gift has ended in one of `STATES`, in one unit; `how` independent who acknowledged it is."""
+
+    state: str
+    money: Money
+    how: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {"state": self.state, "how": self.how, "amount": str(self.money), "unit": self.money.code}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An outcome behind which the gift stands: of the expenditures that it names, the gift `paid` that much.
+
+    `whole` is all that stands of them, and `costs` what the outcome says that it cost, if it says so. `state` is
+    ``reported``, ``evidenced`` or ``disputed``, on the word of `by` alone.
+    """
+
+    id: str
+    indicator: str
+    quantity: int
+    place: str | None
+    beneficiaries: int | None
+    by: str
+    date: str
+    state: str
+    paid: Money
+    whole: Money
+    costs: Money | None
+    of: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {
+            "id": self.id, "indicator": self.indicator, "quantity": self.quantity, "place": self.place,
+            "beneficiaries": self.beneficiaries, "by": self.by, "date": self.date, "state": self.state,
+            "expenditures": list(self.of), "paid": str(self.paid), "of": str(self.whole),
+            "costs": str(self.costs) if self.costs is not None else None, "unit": self.paid.code,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The way of one gift: in every unit, gift + given by conversions = uses + held + refunds + converted + reversed.
 
     `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
-    that were not: neither is part of the sum. `disputed` says why the record of the gift itself is, if it is; `late` as
+    that were not: neither is part of the sum. `ends` tells the same sum by state, in each unit; `outcomes` what the
+    uses led to. `disputed` says why the record of the gift itself is, if it is; `late` as
     in a use.
     """
 
@@ -205,6 +266,8 @@ class Trace:
     disputed: str | None
     ledger: dict[str, Any]
     late: bool = False
+    ends: tuple[EndSum, ...] = ()
+    outcomes: tuple[Reached, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as the documented JSON object; amounts and ids are strings."""
@@ -216,7 +279,7 @@ class Trace:
             "converted": [conversion.to_dict() for conversion in self.converted],
             "refunds": [refund.to_dict() for refund in self.refunds],
         }  # fmt: skip
-        for name in ("remainder", "reversed", "corrections", "steps"):
+        for name in ("remainder", "reversed", "corrections", "steps", "outcomes", "ends"):
             if parts := getattr(self, name):
                 found[name] = [part.to_dict() for part in parts]
         found |= {

@@ -28,6 +28,7 @@ from charitychain import keys, records
 from charitychain.findings import EXAMPLES, Finding, Sum, bounded, days, exceeded_caps, mixed_roles, names
 from charitychain.index import Index
 from charitychain.lag import Lag
+from charitychain.outcomes import Outcomes
 from charitychain.reading import read_block
 from charitychain.records import Place
 from charitychain.state.lookup import Link, find_gift
@@ -82,7 +83,7 @@ class Watch:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._lag, self._taken = Lag(), Taken(index)
+        self._lag, self._taken, self._outcomes = Lag(), Taken(index), Outcomes(index)
         self._noted: dict[type[Any], Callable[[State, Any], None]] = {
             records.Donation: self._taken.came,
             records.Gifts: self._taken.came,
@@ -90,6 +91,7 @@ class Watch:
             records.Reversal: lambda _, record: self._taken.undone(record),
             records.Acknowledgement: self._acknowledgement,
             records.Attestation: self._attestation,
+            records.Outcome: self._outcomes.see,
         }
         for table in _TABLES:
             index.run(table)
@@ -147,7 +149,8 @@ class Watch:
         parts: tuple[Iterable[Finding], ...] = (
             self._beyond_total(state), self._told_differently(state), self._documents(state), exceeded_caps(state),
             self._late(), self._lag_found(), self._disputes(state), self._compromised(state, store),
-            self._taken.findings(state), self._unattested(state, store), mixed_roles(state),
+            self._taken.findings(state), self._unattested(state, store), self._outcomes.exceeding(state),
+            self._outcomes.overlapping(state), mixed_roles(state),
         )  # fmt: skip
         return tuple(chain.from_iterable(map(bounded, parts)))
 

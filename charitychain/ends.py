@@ -2,13 +2,16 @@
 
 A use is *reported* by whoever spent; *evidenced* where it names documents by their hashes; *acknowledged* where
 somebody other than the payer says that it arrived; *disputed* where somebody denies it, or the key that signed it was
-compromised then. Money that another party took in is *in transit* as far as its owner has not said that it has it.
+compromised then; *lost* where it says itself that value was lost. Money that another party took in is *in transit* as
+far as its owner has not said that it has it.
 
 Rules upheld here:
 
 - Each acknowledgement that is shown was read from its block, and its signature checked.
 - What a party acknowledged since it last disputed the record sums up; a party whose last word is a dispute disputes it.
   Without an amount a word is about all of what stood then that the party had not acknowledged.
+- How much is acknowledged is what the party says that acknowledged most, never more than stands. It is told by how
+  independent a party said it: what an independent one acknowledged first, what only others did after it.
 - Of a gift the last word counts, be it about that gift or about all up to one.
 - Who owned an account then counts, not who owns it now. A stand-in's word is shown as such, and for whom it speaks.
 - Where a key was compromised from some block on, everything that it signed from there is disputed, and nothing erased.
@@ -18,7 +21,8 @@ The index finds acknowledgements; that it left one out can only be seen by `char
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +32,16 @@ from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import GiftAt, Link
 from charitychain.state.terms import days_of
+from charitychain.tape import Run
 from charitychain.units import format_amount
 
-__all__ = ["Acknowledged", "End", "Owners", "Undone", "arrived_of", "compromised", "end_of", "is_late", "undone_of"]
+__all__ = [
+    "HOW", "Acknowledged", "End", "Owners", "Undone", "arrived_of", "compromised", "end_of", "is_late", "spread",
+    "undone_of",
+]  # fmt: skip
+
+HOW = ("independent", "recipient", "operator", "stand-in")
+"""How independent of the payer whoever acknowledges is, the best first."""
 
 Undone = Sequence[tuple[Place, int]]
 """The reversals of a record: where each stands, and how much it undid in minor units."""
@@ -51,11 +62,26 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What a record has come to: `state`, why it is disputed if it is, and everything said about it."""
+    """What a record has come to: `state`, why it is disputed if it is, and everything said about it.
+
+    `levels` tells for each of `HOW` that adds some how much of what stands such a party, or a more independent one,
+    acknowledged (minor units, rising); none where the record is disputed or lost.
+    """
 
     state: str
     words: tuple[Acknowledged, ...] = ()
     why: str | None = None
+    levels: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def acknowledged_amount(self) -> int:
+        """How much of what stands of the record is acknowledged, minor units."""
+        return self.levels[-1][1] if self.levels else 0
+
+    @property
+    def how(self) -> str | None:
+        """The most independent capacity in which somebody acknowledged it."""
+        return self.levels[0][0] if self.levels else None
 
     def to_dict(self, unit: Any) -> dict[str, Any]:
         found: dict[str, Any] = {"state": self.state, "why": self.why}
@@ -117,16 +143,17 @@ def end_of(
         undone: What was reversed of it since.
         recipients: The accounts that it went to.
     """
-    words, sums, denied = list[Acknowledged](), dict[str, int](), dict[str, None]()
+    words, sums, denied = list[Acknowledged](), dict[str, Counter[str]](), dict[str, None]()
     for said in known.reader.index.links(id_, Link.ACKNOWLEDGED):
         record = known.get(said)
         if not isinstance(record, records.Acknowledgement) or record.acknowledges != id_:
             continue
         by, disputed = known.author(said), record.status == "disputed"
-        before = 0 if disputed else sums.get(by, 0)
+        if disputed:
+            sums.pop(by, None)
+        before = sums[by].total() if by in sums else 0
         left = max(amount - sum(part for at, part in undone if at < said) - before, 0)
         of = left if record.amount is None else record.amount
-        sums[by] = 0 if disputed else before + of
         denied.pop(by, None)
         if disputed:
             denied[by] = None
@@ -134,14 +161,48 @@ def end_of(
         how = "stand-in" if record.on_behalf_of else "operator" if number == 0 else "independent"
         if any(owners.then(account, said) == number for account in recipients):
             how = "recipient"
+        if not disputed:
+            sums.setdefault(by, Counter())[how] += of
         words.append(Acknowledged(record.id, by, how, of, disputed, record.on_behalf_of, known.date(said)))
     why = compromised(known, place)
     if why is not None or denied:
         return End("disputed", tuple(words), why or f"disputed by {', '.join(denied)}")
+    if getattr(known.get(place), "category", None) == "loss":
+        return End("lost", tuple(words))
     if words:
-        whole = max(sums.values()) >= amount - sum(part for _, part in undone)
-        return End("acknowledged" if whole else "partly acknowledged", tuple(words))
+        stands = amount - sum(part for _, part in undone)
+        levels = tuple(_levels(sums, stands))
+        whole = bool(levels) and levels[-1][1] >= stands
+        return End("acknowledged" if whole else "partly acknowledged", tuple(words), None, levels)
     return End("evidenced" if getattr(known.get(place), "evidence", ()) else "reported")
+
+
+def _levels(sums: Mapping[str, Counter[str]], stands: int) -> Iterator[tuple[str, int]]:
+    """Yield how much one party acknowledged in each capacity or a better one, where that is more than in the better."""
+    best = 0
+    for number, how in enumerate(HOW):
+        most = max((sum(said[better] for better in HOW[: number + 1]) for said in sums.values()), default=0)
+        if min(most, stands) > best:
+            best = min(most, stands)
+            yield how, best
+
+
+def spread(runs: Iterable[Run], levels: Sequence[tuple[str, int]], whole: int) -> Iterator[tuple[str, int]]:
+    """Yield how many units of runs in a whole belong to each level of `End.levels` and to no better one, worst first.
+
+    Each level is an even part of the next worse one: boundary z goes to ⌊z·part/whole⌋, level by level. So no run has a
+    negative part, and over runs that cover the whole the parts sum to the levels.
+
+    >>> list(spread([Run(0, 6)], [("independent", 2), ("operator", 3)], 6))
+    [('operator', 1), ('independent', 2)]
+    """
+    bounds, told = [(run.position, run.position + run.length) for run in runs], list[tuple[str, int]]()
+    for how, part in reversed(levels):
+        bounds, whole = [(low * part // whole, high * part // whole) for low, high in bounds], part
+        told.append((how, sum(high - low for low, high in bounds)))
+    betters = [units for _, units in told[1:]] + [0]
+    for (how, units), better in zip(told, betters, strict=False):
+        yield how, units - better
 
 
 def undone_of(known: Records, id_: str) -> Undone:

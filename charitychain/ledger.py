@@ -264,6 +264,10 @@ class Ledger:
         """Return checked look-ups at the ledger's present head."""
         return self._ask(self._open_reader)
 
+    def answer(self, question: Callable[[Reader], T]) -> T:
+        """Answer a question from checked look-ups; where the index is at fault, it is made anew once."""
+        return self._ask(lambda: question(self._open_reader()))
+
     def _open_reader(self) -> Reader:
         if self._reader is not None and not self._grown(self._reader.head):
             return self._reader

@@ -6,32 +6,38 @@ backwards. Both answer from the index and check everything that the answer rests
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 from charitychain import records
 from charitychain.answers import (
+    STATES,
     Conversion,
     Correction,
+    EndSum,
     FinalUse,
     Held,
     Money,
+    Reached,
     Refunded,
     Sources,
     Step,
     Trace,
     Voided,
 )
-from charitychain.ends import End, Owners, Undone, arrived_of, compromised, end_of, is_late, undone_of
+from charitychain.ends import HOW, End, Owners, Undone, arrived_of, compromised, end_of, is_late, spread, undone_of
 from charitychain.errors import NotFoundError, VerificationError
 from charitychain.reading import Reader, Records
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow, reversals_of
 from charitychain.state.lookup import GiftAt, Link, gifts_of
-from charitychain.state.movements import Kind
+from charitychain.state.movements import Kind, Ref
 from charitychain.state.origins import origins
+from charitychain.tape import Run
+from charitychain.units import Unit
 
 __all__ = ["Money", "Sources", "Trace", "balances", "find_sources", "trace_gift"]
 
@@ -76,11 +82,12 @@ class _Telling:
         self.reader, self.gift, self.flow, self.known = reader, gift, flow, Records(reader)
         self.accounts, self.owners = reader.state.accounts, Owners(self.known)
         self._ends: dict[Place, End] = {}
+        self._spendings: dict[Ref, tuple[End, int]] = {}
         self.known.author(gift.place)
 
     def tell(self, donor: bytes | None) -> Trace:
         gift, flow, known = self.gift, self.flow, self.known
-        refunds = self._refunds()
+        refunds, uses, held = self._refunds(), self._uses(), tuple(self._held())
         unit = self.reader.unit_of(self.accounts[gift.account])
         back = sum(m.amount for (_, donation), m in refunds.items() if donation == gift.id and m.unit == unit)
         return Trace(
@@ -91,8 +98,8 @@ class _Telling:
             date=known.date(gift.place),
             source=getattr(known.get(gift.place), "source", None),
             donor=donor.hex() if donor else None,
-            uses=tuple(sorted((self._use(*item) for item in flow.uses.items()), key=lambda u: (u.path, u.id))),
-            held=tuple(self._held()),
+            uses=uses,
+            held=held,
             converted=self._conversions(),
             refunds=tuple(Refunded(id_, m, donation) for (id_, donation), m in sorted(refunds.items())),
             remainder=tuple(
@@ -107,6 +114,8 @@ class _Telling:
             disputed=compromised(known, gift.place),
             late=is_late(known, gift.place, (self.accounts[gift.account],)),
             ledger=ledger_facts(self.reader),
+            ends=self._sums(held),
+            outcomes=self._outcomes(uses),
         )  # fmt: skip
 
     def _money(self, amount: int, account: int) -> Money:
@@ -138,18 +147,117 @@ class _Telling:
             )
         return self._ends[place]
 
-    def _use(self, use: Use, amount: int) -> FinalUse:
-        known, account = self.known, self.accounts[use.outflow[0]]
-        outflow = self.reader.index.movement(*use.outflow)
-        place, record = outflow.place, known.get(outflow.place)
+    def _uses(self) -> tuple[FinalUse, ...]:
+        """Return all uses; what of an outflow is acknowledged is spread evenly over the ways that led there."""
+        ways: dict[Ref, list[Use]] = {}
+        for use in sorted(self.flow.uses, key=lambda use: use.path):
+            ways.setdefault(use.outflow, []).append(use)
+        found = []
+        for ref, uses in ways.items():
+            end, net = self._spent(ref)
+            units = sum(self.flow.uses[use] for use in uses)
+            known, before = _within(self.flow.used[ref], end.acknowledged_amount, net), 0
+            for use in uses:
+                amount = self.flow.uses[use]
+                told = known * (before + amount) // units - known * before // units
+                found.append(self._use(use, amount, end, told))
+                before += amount
+        return tuple(sorted(found, key=lambda use: (use.path, use.id)))
+
+    def _spent(self, ref: Ref) -> tuple[End, int]:
+        """Return what an expenditure has come to, and how much of it stands."""
+        if ref in self._spendings:
+            return self._spendings[ref]
+        outflow, account = self.reader.index.movement(*ref), self.accounts[ref[0]]
+        record = self.known.get(outflow.place)
         assert isinstance(record, records.Expenditure)
         undone = [(back.place, back.amount) for back, _ in reversals_of(self.reader.index, account, outflow)]
+        end = self._end(outflow.place, record.id, record.amount, undone)
+        self._spendings[ref] = end, record.amount - sum(amount for _, amount in undone)
+        return self._spendings[ref]
+
+    def _sums(self, held: Sequence[Held]) -> tuple[EndSum, ...]:
+        """Return how much ended in which state, by unit: the gift's own first."""
+        flow, found = self.flow, Counter[tuple[Unit, int, int]]()  # by unit, state and how
+
+        def add(account: int, state: str, amount: int, how: str | None = None) -> None:
+            unit = self.reader.unit_of(self.accounts[account])
+            found[unit, STATES.index(state), HOW.index(how) if how else -1] += amount
+
+        for part in held:
+            found[part.money.unit, STATES.index(part.state), -1] += part.money.amount
+        for ref, runs in flow.used.items():
+            end, net = self._spent(ref)
+            before = 0
+            for how, amount in spread(runs, end.levels, net):
+                add(ref[0], "acknowledged", amount, how)
+                before += amount
+            record = self.known.get(self.reader.index.movement(*ref).place)
+            rest = "evidenced" if getattr(record, "evidence", ()) else "reported"
+            add(ref[0], end.state if end.state in STATES and not end.levels else rest, _length(runs) - before)
+        for state, uses in (("refunded", flow.refunds), ("reversed", flow.voided)):
+            for use, amount in uses.items():
+                add(use.outflow[0], state, amount)
+        for place, (left, _) in flow.converted.items():
+            record = self.known.get(place)
+            assert isinstance(record, records.Conversion)
+            add(record.account, "converted", left)
+        for account, amount in flow.remainder.items():
+            add(account, "not followed", amount)
+        own = self.reader.unit_of(self.accounts[self.gift.account])
+        order = sorted((unit != own, unit.code, state, how, unit) for (unit, state, how), n in found.items() if n)
+        return tuple(
+            EndSum(STATES[state], Money(found[unit, state, how], unit), HOW[how] if how >= 0 else None)
+            for _, _, state, how, unit in order
+        )
+
+    def _outcomes(self, uses: Sequence[FinalUse]) -> tuple[Reached, ...]:
+        """Return what the expenditures of the gift led to, by those who may say so, in ledger order."""
+        paid, known = Counter[str](), self.known
+        for use in uses:
+            paid[use.id] += use.money.amount
+        found = []
+        for place in sorted({place for id_ in paid for place in self.reader.index.links(id_, Link.RESULTED)}):
+            record = known.get(place)
+            if not isinstance(record, records.Outcome) or not any(id_ in paid for id_ in record.of):
+                continue
+            state = "evidenced" if record.evidence else "reported"
+            found.append(Reached(
+                record.id, record.indicator, record.quantity, record.place, record.beneficiaries, known.author(place),
+                known.date(place), "disputed" if compromised(known, place) else state,
+                self._money(sum(paid[id_] for id_ in record.of), record.account),
+                self._money(sum(map(self._stands, record.of)), record.account),
+                self._money(record.amount, record.account) if record.amount is not None else None, record.of,
+            ))  # fmt: skip
+        return tuple(found)
+
+    def _stands(self, id_: str) -> int:
+        """Return how much stands of an expenditure that an outcome names; each movement is checked."""
+        index, row = self.reader.index, self.reader.index.find_id(id_)
+        record = self.known.get(row.place) if row is not None else None
+        lies = VerificationError("CC-INDEX", f"the index says another place of {id_!r} than was sealed")
+        if row is None or row.account is None or row.movement is None:
+            raise lies
+        outflow = index.movement(row.account, row.movement)
+        if not isinstance(record, records.Expenditure) or record.id != id_ or outflow.place != row.place:
+            raise lies
+        self.known.author(row.place)
+        undone = [back for back, _ in reversals_of(index, self.accounts[row.account], outflow)]
+        for movement in (outflow, *undone):
+            self.reader.check_movement(movement)
+        return outflow.amount - sum(back.amount for back in undone)
+
+    def _use(self, use: Use, amount: int, end: End, acknowledged: int) -> FinalUse:
+        known, account = self.known, self.accounts[use.outflow[0]]
+        place = self.reader.index.movement(*use.outflow).place
+        record = known.get(place)
+        assert isinstance(record, records.Expenditure)
         return FinalUse(
             record.id, account.id, self._money(amount, use.outflow[0]), record.payee, record.purpose, record.category,
-            tuple(map(known.id, use.path)), known.date(place), self._end(place, record.id, record.amount, undone),
+            tuple(map(known.id, use.path)), known.date(place), end,
             self._by(place, account.number), use.chosen or any(map(self._names_a_gift, use.path)), known.sealed(place),
             known.lag_days(place), is_late(known, place, (account,)),
-            record.replaces, self._taken_over_from(record, account.id),
+            record.replaces, self._taken_over_from(record, account.id), acknowledged,
         )  # fmt: skip
 
     def _names_a_gift(self, place: Place) -> bool:
@@ -182,7 +290,9 @@ class _Telling:
             record = self.known.get(place)
             assert isinstance(record, records.Conversion)
             self.known.author(place)
-            found.append(Conversion(record.id, self._money(left, record.account), self._money(gave, record.to)))
+            smallest = self._money(-(-record.amount // record.gives), record.account)
+            moneys = (self._money(left, record.account), self._money(gave, record.to), smallest)
+            found.append(Conversion(record.id, *moneys))
         return tuple(found)
 
     def _voided(self) -> tuple[Voided, ...]:
@@ -251,6 +361,19 @@ class _Telling:
                     is_late(self.known, place, (self.accounts[record.account], *targets)),
                 )  # fmt: skip
         return tuple(found.values())
+
+
+def _length(runs: Sequence[Run]) -> int:
+    return sum(run.length for run in runs)
+
+
+def _within(runs: Sequence[Run], part: int, whole: int) -> int:
+    """Return how many units of runs in a whole belong to an even part of it: boundary z goes to ⌊z·part/whole⌋.
+
+    >>> [_within([Run(start, 1)], 2, 3) for start in range(3)]
+    [0, 1, 1]
+    """
+    return sum((run.position + run.length) * part // whole - run.position * part // whole for run in runs)
 
 
 def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, limit: int = PIECE_LIMIT) -> Sources:

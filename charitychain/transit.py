@@ -17,7 +17,7 @@ Rules upheld here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from charitychain.index import Index
 from charitychain.state.accounts import AccountState
 from charitychain.state.flow import Lineage, follow, pro_rata_cuts
 from charitychain.state.lookup import GiftAt, find_gift, gifts_of
+from charitychain.state.movements import Ref
 from charitychain.state.rules import State
 from charitychain.units import format_amount
 
@@ -121,25 +122,54 @@ class Taken:
 
     # --------------------------------------------------------------------------------------------- the end
 
-    def findings(self, state: State) -> Iterator[Finding]:
-        """Yield each account with gifts of others that its owner has not acknowledged."""
+    def took(self, account: int, movement: int, start: int, amount: int, *, by_owner: bool) -> None:
+        """Note an inflow of gifts that begins at `start`; `came` says this in a replay, gift by gift."""
+        self._given[account] = self._given.get(account, 0) + amount
+        if not by_owner:
+            self._index.run("INSERT INTO audit_taken VALUES (?, ?, ?, ?)", (account, movement, start, amount))
+
+    def waiting(
+        self, state: State, stretches: Mapping[Ref, Sequence[tuple[int, int]]] | None = None
+    ) -> Iterator[tuple[int, int, bool]]:
+        """Yield (account, what is in transit there, whether that is only a bound from above) by account.
+
+        Args:
+            stretches: The units asked about, by inflow, never a part of a gift; nothing is all.
+        """
         if state.version == 1:
             return
         self._flush()
-        for number, pieces in groupby(self._pieces(), key=attrgetter("account")):
+        for number, pieces in groupby(self._asked(stretches), key=attrgetter("account")):
             account = state.accounts[number]
-            held = _Held(state, account, self._index, only_given=self._given[number] == account.in_, most=self._most)
+            only_given = self._given[number] == account.in_
+            held = _Held(state, account, self._index, only_given=only_given, most=self._most)
             amount = sum(held.waits(pieces))
             self._most = held.most
+            yield number, amount, held.at_most
+
+    def findings(self, state: State) -> Iterator[Finding]:
+        """Yield each account with gifts of others that its owner has not acknowledged."""
+        for number, amount, at_most in self.waiting(state):
+            account = state.accounts[number]
             if amount:
                 words = format_amount(amount, state.unit_of(account))
-                most = {"at_most": True} if held.at_most else {}
+                most = {"at_most": True} if at_most else {}
                 yield Finding(
                     "AUDIT-TRANSIT",
                     f"{'At most ' if most else ''}{words} {account.unit} that others took in for {account.id} is not"
                     f" acknowledged by its owner {state.parties[account.owner].id}.",
                     {"account": account.id, "unit": account.unit, "amount": words, **most},
                 )
+
+    def _asked(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]] | None) -> Iterator[_Piece]:
+        for piece in self._pieces():
+            if stretches is None:
+                yield piece
+                continue
+            for start, end in stretches.get((piece.account, piece.movement), ()):
+                low, high = max(piece.low, start), min(piece.high, end)
+                if low < high:
+                    yield piece if piece.single else piece._replace(low=low, high=high, left=high - low)
 
     def _pieces(self) -> Iterator[_Piece]:
         """Yield what others took in and no owner acknowledged: gifts with words of their own, and the rest."""

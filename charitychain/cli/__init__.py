@@ -38,6 +38,8 @@ _COMMANDS = {
     "recharge": ("record", "Let another account take over an expenditure."),
     "pledge": ("words", "Record what somebody announces to give."),
     "plan": ("plans", "Record a budget, and compare it with what was spent."),
+    "outcome": ("outcomes", "Say what the money did."),
+    "check-evidence": ("outcomes", "Compare documents in a folder with the ledger."),
     "acknowledge": ("words", "Say that something arrived, or that it did not."),
     "attest": ("words", "Sign what accounts really hold on a day."),
     "period": ("words", "Close a period of the books."),
@@ -46,12 +48,14 @@ _COMMANDS = {
     "submit": ("drafts", "Record a draft that everybody signed."),
     "donor": ("people", "Name donors off the ledger, and hand them claims."),
     "annex": ("annex", "Show, disclose and erase private details."),
+    "programme": ("programme", "Turn a platform's own events into statements."),
     "import": ("exchange", "Enter a journal (JSON Lines) or a table of gifts (CSV)."),
     "export": ("exchange", "Write the ledger as a journal."),
     "verify": ("check", "Check everything, and list every fault."),
     "trace": ("ask", "Follow gifts to their final uses."),
     "sources": ("ask", "Say which gifts paid for an expenditure."),
     "balance": ("ask", "Say what accounts hold."),
+    "report": ("report", "Add up a year, each figure with how it is computed."),
     "reconcile": ("reconcile", "Compare accounts with a bank's statement."),
     "show": ("ask", "Show the record of an id."),
     "log": ("ask", "List blocks, newest first."),
@@ -70,7 +74,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"charitychain.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name if cmd_name != "import" else "import_")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_") if cmd_name != "import" else "import_")
         return command
 
     def resolve_command(

@@ -117,6 +117,7 @@ def _trace_rows(answer: Trace, header: bool) -> None:
     columns = (
         "donation", "what", "id", "account", "amount", "unit", "payee", "purpose", "path", "gives", "gives_unit",
         "refunded_to", "date", "sealed", "lag_days", "state", "by", "reverses", "reason",
+        "how", "acknowledged_amount", "indicator", "quantity", "place", "beneficiaries", "paid", "of",
     )  # fmt: skip
     rows = [{"what": "use", **use.to_dict(), "path": " ".join(use.path)} for use in answer.uses]
     rows += [{"what": "held", **held.to_dict()} for held in answer.held]
@@ -126,6 +127,8 @@ def _trace_rows(answer: Trace, header: bool) -> None:
     rows += [{"what": "reversed", **void.to_dict()} for void in answer.reversed]
     rows += [{"what": "undone", **correction.to_dict()} for correction in answer.corrections]
     rows += [{"what": "step", **step.to_dict()} for step in answer.steps]
+    rows += [{"what": "outcome", **outcome.to_dict()} for outcome in answer.outcomes]
+    rows += [{"what": "end", **end.to_dict()} for end in answer.ends]
     shown = [{**row, "donation": answer.donation} for row in rows]
     output.show_rows("csv", columns, [[row.get(name) for name in columns] for row in shown], header=header)
 

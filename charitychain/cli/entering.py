@@ -13,12 +13,29 @@ from charitychain.cli.drafts import DRAFT, draft_target, write_look
 from charitychain.cli.privately import Privately, forget_unsealed
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.entries import describe
-from charitychain.errors import CharitychainError, StorageError
+from charitychain.errors import CharitychainError, NotFoundError, StorageError
 from charitychain.index import IndexDamaged
 from charitychain.records import Place
 from charitychain.writer import Writer
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _hashes(context: click.Context, option: click.Parameter, told: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the hashes of documents that are named by their files, or told by their hashes."""
+    if not told:
+        return ()
+    from charitychain.evidence import told_hash
+
+    try:
+        return tuple(map(told_hash, told))
+    except NotFoundError as error:
+        raise click.BadParameter(error.message, context, option) from error
+
+
+EVIDENCE = click.option(
+    "--evidence", metavar="FILE", multiple=True, callback=_hashes, help="A document, or its SHA-256; may repeat."
+)
 
 
 def recording(command: F) -> F:
@@ -28,7 +45,7 @@ def recording(command: F) -> F:
             click.option("--id", "id_", metavar="ID", help="The record's own id; left out, one is made."),
             click.option("--date", metavar="DATE", help="When it happened: YYYY, YYYY-MM or YYYY-MM-DD."),
             click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
-            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
+            EVIDENCE,
             click.option(
                 "--author",
                 metavar="PARTY",

@@ -12,7 +12,7 @@ import click
 from charitychain.chain.genesis import check_origin
 from charitychain.cli import output
 from charitychain.cli.changing import change, changing
-from charitychain.cli.entering import new_id
+from charitychain.cli.entering import EVIDENCE, new_id
 from charitychain.cli.session import formatted, ledger_path, new_passphrase, on_ledger, opened, with_keys
 from charitychain.cli.terms import cap_words, changed_terms, terms_of, with_changes, with_terms
 from charitychain.entries.describe import describe_terms
@@ -96,7 +96,7 @@ def _account_change(command: F) -> F:
             click.option("--id", "change_id", metavar="ID", help="The change's own id; left out, one is made."),
             click.option("--date", metavar="DATE", help="When it was decided: YYYY, YYYY-MM or YYYY-MM-DD."),
             click.option("--reference", metavar="TEXT", help="A number or word to find it by elsewhere."),
-            click.option("--evidence", metavar="SHA256", multiple=True, help="Hash of a document; may repeat."),
+            EVIDENCE,
             click.option(
                 "--approved-by", metavar="PARTY", multiple=True,
                 help="Which approvers sign; left out, those whose keys are here. May repeat.",

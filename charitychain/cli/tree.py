@@ -1,22 +1,34 @@
 """A trace as a tree for people: one sentence first, then account by account where the gift went, and what is known.
 
-Leaves are, in this order: uses, conversions, refunds, what still rests, what was never received, what was undone on the
-way, and the records that passed the gift on.
+Leaves are, in this order: uses, what they led to, conversions, refunds, what still rests, what was never received, what
+was undone on the way, and the records that passed the gift on. A line of ends tells it all by state.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from charitychain.answers import Correction, FinalUse, Money, Step, Trace
+from charitychain.answers import Conversion, Correction, EndSum, FinalUse, Money, Reached, Step, Trace
 from charitychain.cli.output import safe, style
-from charitychain.ends import Acknowledged, End
+from charitychain.ends import HOW, Acknowledged, End
 from charitychain.units import Unit, format_amount
 
 __all__ = ["lag_words", "trace_tree"]
 
 _Node = tuple[str, list[str]]
+
+
+class _Part(Protocol):
+    @property
+    def money(self) -> Money: ...
+
+
+_P = TypeVar("_P", bound=_Part)
+_Leg = tuple[Money, str, int]
+"""A part of the sentence: how much, what became of it, and by which amount it is put in order."""
 
 
 def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
@@ -37,6 +49,7 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
         yield ("└─ " if last else "├─ ") + head
         for at, text in enumerate(below):
             yield ("   " if last else "│  ") + ("└─ " if at == len(below) - 1 else "├─ ") + text
+    yield _ends(trace.ends)
     place = f"block {trace.ledger['height']} of {safe(trace.ledger['origin'])}"
     yield style(f"As of {place}; checked against its seal.", dim=True)
 
@@ -49,8 +62,10 @@ def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
         *path, account = way
         via = "".join(f" → {safe(id_)}" for id_ in path)
         yield (f"{safe(trace.account)}{via} → {safe(account)}" if path else safe(account)), _uses(uses, limit)
+    if trace.outcomes:
+        yield "led to", _more([_outcome(outcome) for outcome in trace.outcomes], limit)
     for conversion in trace.converted:
-        yield f"converted by {safe(conversion.id)}: {_money(conversion.money)} gave {_money(conversion.gives)}", []
+        yield f"converted by {safe(conversion.id)}: {_money(conversion.money)} {_gave(conversion)}", []
     for refund in trace.refunds:
         whom = "to its donor" if refund.donation == trace.donation else f"to the donor of {safe(refund.donation)}"
         yield f"refunded by {safe(refund.id)}: {_money(refund.money)} {whom}", []
@@ -65,6 +80,14 @@ def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
         yield _correction(correction), []
     if trace.steps:
         yield "passed on by", _more([_step(step) for step in trace.steps], limit)
+
+
+def _gave(conversion: Conversion) -> str:
+    """Say what a conversion gave; where it is nothing, that no unit of the new kind carries this gift, and why."""
+    if conversion.gives.amount:
+        return f"gave {_money(conversion.gives)}"
+    one = _money(Money(1, conversion.gives.unit))
+    return f"fell below the smallest unit: {one} took {_money(conversion.smallest)}, so none of it carries them"
 
 
 def _uses(uses: list[FinalUse], limit: int | None) -> list[str]:
@@ -97,16 +120,32 @@ def _state(end: End, by: str, unit: Unit) -> str:
     if end.state in ("reported", "evidenced"):
         return f"{end.state} by {safe(by)}"
     words = "; ".join(_word(word, unit) for word in end.words)
+    if end.state == "lost":
+        return f"LOST: reported by {safe(by)}" + (f"; {words}" if words else "")
     if end.state == "disputed":
         return f"DISPUTED: {safe(end.why or '')}; reported by {safe(by)}" + (f"; {words}" if words else "")
     return f"{'partly ' if end.state.startswith('partly') else ''}acknowledged: {words}; reported by {safe(by)}"
 
 
+def _outcome(outcome: Reached) -> str:
+    people = f", {outcome.beneficiaries} beneficiaries" if outcome.beneficiaries is not None else ""
+    costs = f", said to cost {outcome.costs}" if outcome.costs is not None else ""
+    state = "DISPUTED" if outcome.state == "disputed" else outcome.state
+    return (
+        f"{_reached(outcome)}{people}, {safe(outcome.date)} [{safe(outcome.id)}]: this gift paid {_money(outcome.paid)}"
+        f" of {outcome.whole}{costs} ({state} by {safe(outcome.by)})"
+    )
+
+
 def _word(word: Acknowledged, unit: Unit) -> str:
-    who = safe(word.by) + (f" for {safe(word.on_behalf_of)}" if word.on_behalf_of else "")
+    who = _speaker(word)
     verb = "disputes" if word.disputed else "confirms"
     amount = f"{format_amount(word.amount, unit)} {safe(unit.code)}"
-    return f"{who} ({word.how}) {verb} {amount}, {word.date}"
+    return f"{who} ({word.how}) {verb} {amount}, {safe(word.date)}"
+
+
+def _speaker(word: Acknowledged) -> str:
+    return safe(word.by) + (f" for {safe(word.on_behalf_of)}" if word.on_behalf_of else "")
 
 
 def _correction(correction: Correction) -> str:
@@ -146,25 +185,113 @@ def lag_words(days: int) -> str:
     return f"recorded {count} {name}{'s' * (count != 1)} {'later' if days > 0 else 'before'}"
 
 
-def _sum(uses: list[FinalUse]) -> Money:
-    return Money(sum(use.money.amount for use in uses), uses[0].money.unit)
+def _sum(parts: Sequence[_Part]) -> Money:
+    return Money(sum(part.money.amount for part in parts), parts[0].money.unit)
 
 
 def _sentence(trace: Trace) -> str:
-    """Say in one sentence what became of the gift, unit by unit: totals never add units."""
-    groups = (
-        ("was spent", trace.uses), ("was refunded", trace.refunds), ("was converted", trace.converted),
-        ("is in transit", [held for held in trace.held if held.state == "in transit"]),
-        ("waits", [held for held in trace.held if held.state != "in transit"]),
-        ("was not followed further", trace.remainder), ("was never received", trace.reversed),
-    )  # fmt: skip
-    words = []
-    for name, parts in groups:
-        sums: dict[Unit, int] = {}
-        for part in parts:
-            sums[part.money.unit] = sums.get(part.money.unit, 0) + part.money.amount
-        words += [f"{_money(Money(amount, unit))} {name}" for unit, amount in sums.items() if amount]
-    return f"Of its {_money(trace.money)}: " + "; ".join(words) + "."
+    """Say in one sentence what became of the gift: its own unit first, large legs before small; no units are added."""
+    own = trace.money.unit
+    legs = sorted(_legs(trace), key=lambda leg: (leg[0].unit != own, leg[0].code, -leg[2], leg[1].endswith(" more")))
+    told = [f"{money if money.unit == own else _money(money)} {words}" for money, words, _ in legs]
+    return f"Of your {_money(trace.money)}: " + "; ".join(told) + "."
+
+
+def _legs(trace: Trace) -> Iterator[_Leg]:
+    for units in _by_unit(trace.uses):
+        groups: dict[tuple[str, str], list[FinalUse]] = defaultdict(list)
+        for use in units:
+            groups[_group(trace, use)].append(use)
+        ordered = sorted(groups.items(), key=lambda item: (-_sum(item[1]).amount, item[0]))
+        named = [(key, uses) for key, uses in ordered if key[0] in ("outcome", "use")]
+        for key, uses in ordered:
+            if key[0] not in ("outcome", "use"):
+                yield _leg(uses, _cost(key[0], uses))
+        for key, uses in named[:3]:
+            yield _leg(uses, _programme(trace, key, uses))
+        if rest := [use for _, uses in named[3:] for use in uses]:
+            # Told after the last of those that are named, whatever it comes to.
+            yield _sum(rest), f"went to {len(named) - 3} more", _sum(named[2][1]).amount
+    waiting = [held for held in trace.held if held.state != "in transit"]
+    for name, parts in (
+        ("waits in", waiting), ("is in transit to", [held for held in trace.held if held.state == "in transit"]),
+        ("was not followed further in", trace.remainder),
+    ):  # fmt: skip
+        for rests in _by_unit(parts):
+            where = safe(rests[0].account) if len(rests) == 1 else f"{len(rests)} accounts"
+            yield _leg(rests, f"{name} {where}")
+    for name, moved in (
+        ("was refunded", trace.refunds), ("was converted", [each for each in trace.converted if each.gives.amount]),
+        ("fell below the smallest unit", [each for each in trace.converted if not each.gives.amount]),
+        ("was never received", trace.reversed),
+    ):  # fmt: skip
+        for same in _by_unit(moved):
+            yield _leg(same, name)
+
+
+def _leg(parts: Sequence[_Part], words: str) -> _Leg:
+    money = _sum(parts)
+    return money, words, money.amount
+
+
+def _cost(name: str, uses: list[FinalUse]) -> str:
+    purposes = {use.purpose for use in uses}
+    if name == "lost":
+        return f"was lost ({safe(uses[0].purpose)})" if len(purposes) == 1 and uses[0].purpose else "was lost"
+    return "is disputed" if name == "disputed" else name
+
+
+def _group(trace: Trace, use: FinalUse) -> tuple[str, str]:
+    """Return what a use is told with: its state, its kind of cost, the outcome that names it, or those like it."""
+    if use.state in ("disputed", "lost"):
+        return (use.state, "")
+    if use.category in ("administration", "fundraising"):
+        return (use.category, "")
+    for outcome in trace.outcomes:
+        if use.id in outcome.of and outcome.state != "disputed":
+            return ("outcome", outcome.id)
+    return ("use", json.dumps([use.payee, use.purpose]))
+
+
+def _programme(trace: Trace, key: tuple[str, str], uses: list[FinalUse]) -> str:
+    outcome = next((found for found in trace.outcomes if key == ("outcome", found.id)), None)
+    if outcome is not None:
+        # Where others paid too, the gift did not bring all of it about.
+        alone = _sum(uses).amount == outcome.whole.amount
+        share = "became" if alone else f"of {outcome.whole} that became"
+        return f"{share} {_reached(outcome)}{_known(uses)}"
+    whom = f" to {safe(uses[0].payee)}" if uses[0].payee else ""
+    what = f" for {safe(uses[0].purpose)}" if uses[0].purpose else ""
+    return f"{'went' if whom or what else 'was spent'}{whom}{what}{_known(uses)}"
+
+
+def _reached(outcome: Reached) -> str:
+    return f"{outcome.quantity} {safe(outcome.indicator)}" + (f" at {safe(outcome.place)}" if outcome.place else "")
+
+
+def _known(uses: list[FinalUse]) -> str:
+    """Say who confirms uses, or that nobody but their author knows of them."""
+    words = {word.by: word for use in uses if use.end.levels for word in use.end.words if not word.disputed}
+    amount = sum(use.acknowledged for use in uses)
+    if not words or not amount:
+        return ", evidenced" if all(use.state == "evidenced" for use in uses) else ", reported"
+    best = sorted(words.values(), key=lambda word: (HOW.index(word.how), word.by))
+    who = _speaker(best[0]) + (f" ({best[0].how})" if best[0].how in ("operator", "stand-in") else "")
+    more = f" and {len(best) - 1} more" if len(best) > 1 else ""
+    part = "" if amount == _sum(uses).amount else f"{Money(amount, uses[0].money.unit)} of it "
+    return f", {part}confirmed by {who}{more} on {safe(best[0].date)}"
+
+
+def _ends(ends: tuple[EndSum, ...]) -> str:
+    told = (f"{_money(end.money)} {safe(end.state)}" + (f" ({safe(end.how)})" if end.how else "") for end in ends)
+    return f"Ends: {', '.join(told)}"
+
+
+def _by_unit(parts: Sequence[_P]) -> list[list[_P]]:
+    found: dict[Unit, list[_P]] = {}
+    for part in parts:
+        found.setdefault(part.money.unit, []).append(part)
+    return list(found.values())
 
 
 def _money(money: Money) -> str:

@@ -1,4 +1,4 @@
-"""The gifts table: micro-donations as CSV, ``id,amount[,donor[,second]]``, entered as columns of one series.
+"""Gifts in columns: the gifts table, CSV as ``id,amount[,donor[,second]]``, and how rows of any table become gifts.
 
 Rules upheld here:
 
@@ -6,42 +6,224 @@ Rules upheld here:
 - Idempotent: rows that the ledger holds already are skipped, so an import that was killed goes on where it stopped;
   a row that says something else than the ledger is refused.
 - Memory does not grow with the table, but in a dry run, which keeps what it would have written.
+
+A table with one series is `import_gifts`. Others that have more than that, such as those of
+`charitychain.programmes`, give `import_rows` each row with its `Series`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
 from charitychain import columns
-from charitychain.codec import MAX_INT
+from charitychain.codec import MAX_INT, check_id
 from charitychain.entries import build
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
 from charitychain.interop.journal import Imported
 from charitychain.ledger import Ledger
 from charitychain.records import Gifts
-from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import Batch, columns_at
+from charitychain.state.lookup import Batch, columns_at, find_gift
 from charitychain.units import Unit, parse_amount
 from charitychain.writer import Writer
 
-__all__ = ["import_gifts"]
+__all__ = ["Row", "Series", "import_gifts", "import_rows"]
 
 GIFTS_IN_STATEMENT = 10_000
 GIFTS_IN_BLOCK = 100_000
+STATEMENTS_IN_BLOCK = 1_000
 _HEADERS = (["id", "amount"], ["id", "amount", "donor"], ["id", "amount", "donor", "second"])
 
 
 class Row(NamedTuple):
-    """One row: line in the file, gift number, minor units, donor and second party (16 bytes each, zero: not given)."""
+    """One row: line in the file, gift number, minor units, donor and second party (16 bytes each, zero: not given).
+
+    `date` is when the gift was given, where the table says so; rows of one batch are of one date.
+    """
 
     line: int
     id: int
     amount: int
     donor: bytes
     second: bytes
+    date: str | None = None
+
+
+class Series:
+    """One series of a table: its rows are first all checked, then entered.
+
+    Args:
+        account: Id of the account that the gifts go to.
+        series: Name of the series; a gift is then traced as ``SERIES/id``.
+        origin: Source of the gifts, such as ``goods-for-good``.
+        author: Party that signs; nothing is the account's owner.
+    """
+
+    def __init__(
+        self, writer: Writer, *, account: str, series: str, origin: str | None = None, author: str | None = None
+    ) -> None:
+        self._writer, self.name = writer, series
+        self.account = writer.core.state.account_named(account)
+        self.unit = writer.core.state.unit_of(self.account)
+        head = {"record": "gifts", "series": series, "account": account, "source": origin, "author": author}
+        self._entry = {name: value for name, value in head.items() if value is not None}
+        last = writer.core.state.lookup.last_batch(series)
+        if last is not None and last.account != self.account.number:
+            raise RefusedError(
+                "CC-DUPLICATE-ID",
+                f"series {series!r} goes to account {writer.core.state.accounts[last.account].id!r}, not to"
+                f" {account!r}; name that one, or another series",
+                series=series,
+            )
+        if last is None:
+            writer.core.state.check_new(check_id(series, what="the series"))
+        self._upto = last.last if last is not None else -1  # what the ledger holds before this import
+        self._previous, self._total, self._wide = -1, self.account.in_, False
+        self._known: Iterator[columns.Gift] = iter(())
+        self._known_upto = -1
+        self._gift: columns.Gift | None = None
+        self._date: str | None = None
+        self._latest = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+        self._batch: list[Row] = []
+
+    def check(self, row: Row) -> None:
+        """Check the next row against those before it and against what the ledger holds."""
+        if row.id <= self._previous:
+            raise _bad(row.line, f"id {row.id} does not rise above {self._previous}")
+        self._previous = row.id
+        self._wide = self._wide or row.second != bytes(16)
+        if row.id > self._upto:
+            if row.date is not None and row.date > self._latest:  # a month or year to come is so as text, too
+                raise RefusedError("CC-FUTURE", f"line {row.line}: {row.date} is still to come", line=row.line)
+            self._total += row.amount
+            if self._total > MAX_INT:
+                raise _bad(row.line, "the account cannot take in 2^63 units or more in all")
+            return
+        lookup = self._writer.core.state.lookup
+        if row.id > self._known_upto:
+            batch = lookup.find_batch(self.name, row.id)
+            self._known = columns.iterate_gifts(columns_at(lookup, batch.place), batch.width) if batch else iter(())
+            self._known_upto = batch.last if batch else row.id
+            if batch is not None:
+                self._check_batch(batch, row.line)
+            self._gift = next(self._known, None)
+        while self._gift is not None and self._gift.id < row.id:
+            self._gift = next(self._known, None)
+        gift = self._gift
+        found = (gift.id, gift.amount, gift.donor or bytes(16), gift.second or bytes(16)) if gift else None
+        dated = row.date is None or row.date == self._date
+        if found != (row.id, row.amount, row.donor, row.second) or not dated:
+            what = "says something else than the ledger" if gift and gift.id == row.id else "is not in the ledger"
+            raise RefusedError(
+                "CC-DUPLICATE-ID",
+                f"line {row.line}: gift {self.name}/{row.id} {what}, whose series has gone on to {self._upto}",
+                line=row.line,
+            )
+
+    def check_left_out(self, line: int, id_: int) -> None:
+        """Check that a row which is not to be entered is not in the ledger already."""
+        if id_ <= self._upto and find_gift(self._writer.core.state.lookup, f"{self.name}/{id_}") is not None:
+            raise RefusedError(
+                "CC-DUPLICATE-ID",
+                f"line {line}: gift {self.name}/{id_} is in the ledger already, and would be left out now",
+                line=line,
+            )
+
+    def _check_batch(self, batch: Batch, line: int) -> None:
+        """Refuse a table that says another source or author than the batch was signed with."""
+        core = self._writer.core
+        record, signer = core.signed(batch.place)
+        assert isinstance(record, Gifts)
+        self._date = record.date
+        owner = core.state.parties[core.state.accounts[record.account].owner].id
+        told_author = self._entry.get("author", owner)
+        for what, told, signed in (
+            ("source", self._entry.get("source"), record.source), ("author", told_author, signer),
+        ):  # fmt: skip
+            if told != signed:
+                raise RefusedError(
+                    "CC-DUPLICATE-ID",
+                    f"line {line}: gifts of series {record.series!r} are recorded already, with the {what} {signed!r},"
+                    f" not {told!r}",
+                    line=line,
+                )
+
+    def enter(self, row: Row) -> bool:
+        """Take a checked row into the next batch; return False where the ledger held it before this import."""
+        if row.id <= self._upto:
+            return False
+        if self._batch and (len(self._batch) == GIFTS_IN_STATEMENT or self._batch[0].date != row.date):
+            self.record()
+        self._batch.append(row)
+        return True
+
+    def record(self) -> None:
+        """Record the rows taken so far as one batch, if there are any."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        data, root = columns.pack_columns(
+            [row.id for row in batch],
+            [row.amount for row in batch],
+            b"".join(row.donor for row in batch),
+            b"".join(row.second for row in batch) if self._wide else None,
+        )
+        state = self._writer.core.state
+        last = state.lookup.last_batch(self.name)
+        # One gift stands for the batch, so that what `build` decides (who signs, which fields) is decided in one place.
+        dated = {} if batch[0].date is None else {"date": batch[0].date}
+        built = build(state, {**self._entry, **dated, "ids": [batch[0].id], "amounts": ["1"]})
+        assert isinstance(built.record, Gifts)
+        record = Gifts(
+            self.name, built.record.account, last.last if last else None, len(batch), root.sum, root.low, root.high,
+            48 if self._wide else 32, root.hash, built.record.source, built.record.date,
+        )  # fmt: skip
+        self._writer.core.record(record, built.author, built.cosigners, data)
+
+
+def import_rows(
+    writer: Writer, rows: Callable[[], Iterator[tuple[Series, Row]]], *, tick: Callable[[], None] | None = None
+) -> Imported:
+    """Enter the rows of a table, each into its series: all are checked before the first block is sealed.
+
+    Args:
+        rows: Gives the rows from the first one, each time that it is called; it is called twice.
+        tick: Called now and then, to show how far it is.
+
+    Raises:
+        MalformedError, RefusedError: naming the line; nothing of this import was recorded.
+    """
+    core = writer.core
+    for number, (series, row) in enumerate(rows(), 1):
+        series.check(row)
+        if tick is not None and number % GIFTS_IN_STATEMENT == 0:
+            tick()
+    filling: dict[str, Series] = {}
+    added = known = blocks = waiting = 0
+
+    def flush() -> int:
+        for series in filling.values():
+            series.record()
+        filling.clear()
+        if not core.pending:
+            return 0
+        writer.commit()
+        return 1
+
+    for number, (series, row) in enumerate(rows(), 1):
+        if series.enter(row):
+            filling[series.name] = series
+            added, waiting = added + 1, waiting + 1
+        else:
+            known += 1
+        if waiting >= GIFTS_IN_BLOCK or core.pending >= STATEMENTS_IN_BLOCK:
+            blocks, waiting = blocks + flush(), 0
+        if tick is not None and number % GIFTS_IN_STATEMENT == 0:
+            tick()
+    return Imported(added, known, blocks + flush())
 
 
 def import_gifts(
@@ -68,124 +250,17 @@ def import_gifts(
         MalformedError, RefusedError: naming the line; nothing of this import was recorded.
     """
     with ledger.writer(dry=dry) as writer:
-        core = writer.core
-        target = core.state.account_named(account)
-        unit = core.state.unit_of(target)
-        head = {"record": "gifts", "series": series, "account": account, "source": origin, "author": author}
-        entry = {name: value for name, value in head.items() if value is not None}
-        wide = _check_all(writer, source, entry, unit, target, progress)
-        source.seek(0)
-        batch: list[Row] = []
-        added = known = blocks = 0
-        for row in _rows(source, unit):
-            last = core.state.lookup.last_batch(series) if not batch else None
-            if last is not None and row.id <= last.last:
-                known += 1
-                continue
-            batch.append(row)
-            if len(batch) == GIFTS_IN_STATEMENT:
-                _record(writer, entry, batch, wide)
-                added, batch = added + len(batch), []
-                if added % GIFTS_IN_BLOCK == 0:
-                    writer.commit()
-                    blocks += 1
-                if progress is not None:
-                    progress(source.tell())
-        if batch:
-            _record(writer, entry, batch, wide)
-            added += len(batch)
-        if core.pending:
-            writer.commit()
-            blocks += 1
-    return Imported(added, known, blocks)
+        target = Series(writer, account=account, series=series, origin=origin, author=author)
 
+        def rows() -> Iterator[tuple[Series, Row]]:
+            source.seek(0)
+            return ((target, row) for row in _rows(source, target.unit))
 
-def _record(writer: Writer, entry: dict[str, str], batch: list[Row], wide: bool) -> None:
-    data, root = columns.pack_columns(
-        [row.id for row in batch],
-        [row.amount for row in batch],
-        b"".join(row.donor for row in batch),
-        b"".join(row.second for row in batch) if wide else None,
-    )
-    state = writer.core.state
-    last = state.lookup.last_batch(entry["series"])
-    # One gift stands for the batch, so that what `build` decides (who signs, which fields) is decided in one place.
-    built = build(state, {**entry, "ids": [batch[0].id], "amounts": ["1"]})
-    assert isinstance(built.record, Gifts)
-    record = Gifts(
-        entry["series"], built.record.account, last.last if last else None, len(batch), root.sum, root.low, root.high,
-        48 if wide else 32, root.hash, built.record.source,
-    )  # fmt: skip
-    writer.core.record(record, built.author, built.cosigners, data)
+        def tick() -> None:
+            if progress is not None:
+                progress(source.tell())
 
-
-def _check_all(
-    writer: Writer,
-    source: IO[bytes],
-    entry: dict[str, str],
-    unit: Unit,
-    account: AccountState,
-    progress: Callable[[int], None] | None,
-) -> bool:
-    """Check every row before anything is recorded; return whether the table has second parties."""
-    lookup, series = writer.core.state.lookup, entry["series"]
-    last = lookup.last_batch(series)
-    if last is not None and last.account != account.number:
-        raise RefusedError(
-            "CC-DUPLICATE-ID",
-            f"series {series!r} goes to account {writer.core.state.accounts[last.account].id!r}, not to {account.id!r};"
-            " name that one, or another series",
-            series=series,
-        )
-    known: Iterator[columns.Gift] = iter(())
-    known_upto, gift = -1, None
-    previous, total, wide = -1, account.in_, False
-    for row in _rows(source, unit):
-        if row.id <= previous:
-            raise _bad(row.line, f"id {row.id} does not rise above {previous}")
-        previous = row.id
-        wide = wide or row.second != bytes(16)
-        if last is None or row.id > last.last:
-            total += row.amount
-            if total > MAX_INT:
-                raise _bad(row.line, "the account cannot take in 2^63 units or more in all")
-            continue
-        if row.id > known_upto:
-            batch = lookup.find_batch(series, row.id)
-            known = columns.iterate_gifts(columns_at(lookup, batch.place), batch.width) if batch else iter(())
-            known_upto = batch.last if batch else row.id
-            if batch is not None:
-                _check_batch(writer, batch, entry, row.line)
-            gift = next(known, None)
-        while gift is not None and gift.id < row.id:
-            gift = next(known, None)
-        found = (gift.id, gift.amount, gift.donor or bytes(16), gift.second or bytes(16)) if gift else None
-        if found != (row.id, row.amount, row.donor, row.second):
-            what = "says something else than the ledger" if gift and gift.id == row.id else "is not in the ledger"
-            raise RefusedError(
-                "CC-DUPLICATE-ID",
-                f"line {row.line}: gift {series}/{row.id} {what}, whose series has gone on to {last.last}",
-                line=row.line,
-            )
-        if progress is not None and row.line % 10_000 == 0:
-            progress(source.tell())
-    return wide
-
-
-def _check_batch(writer: Writer, batch: Batch, entry: dict[str, str], line: int) -> None:
-    """Refuse a table that says another source or author than the batch was signed with."""
-    record, signer = writer.core.signed(batch.place)
-    assert isinstance(record, Gifts)
-    owner = writer.core.state.parties[writer.core.state.accounts[record.account].owner].id
-    told_author = entry.get("author", owner)
-    for what, told, signed in (("source", entry.get("source"), record.source), ("author", told_author, signer)):
-        if told != signed:
-            raise RefusedError(
-                "CC-DUPLICATE-ID",
-                f"line {line}: gifts of series {record.series!r} are recorded already, with the {what} {signed!r}, not"
-                f" {told!r}",
-                line=line,
-            )
+        return import_rows(writer, rows, tick=tick)
 
 
 def _rows(source: IO[bytes], unit: Unit) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -28,8 +28,8 @@ from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.tape import Run, clip, convert, named_cut, pro_rata_cut
 
 __all__ = [
-    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "index_lies", "part_cuts", "pro_rata_cuts", "resting",
-    "reversals_of",
+    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "follow_all", "index_lies", "part_cuts", "pro_rata_cuts",
+    "resting", "reversals_of",
 ]  # fmt: skip
 
 PIECE_LIMIT = 1_000_000
@@ -222,6 +222,49 @@ def follow(
     """
     walk = _Walk(lookup, accounts, lineage)
     walk.arrive((gift.account, gift.movement), _Arrival(gift.offset, gift.offset + gift.amount, (), True, False))
+    return walk.run(limit)
+
+
+class _Sum(_Walk):
+    """A walk that asks how much went where and not on which ways: stretches that touch go on as one.
+
+    It stops at conversions, whose stretches stand in `Flow.used` beside those of final uses.
+    """
+
+    def arrive(self, ref: Ref, arrival: _Arrival) -> None:
+        arrival.path, arrival.chosen = (), False
+        waiting = self.waiting.get(ref)
+        if waiting and waiting[-1].end == arrival.start:
+            waiting[-1].end = arrival.end
+        else:
+            super().arrive(ref, arrival)
+
+    def through(self, outflow: Movement, c: int, d: int, came: _Arrival) -> None:
+        if outflow.kind == Kind.CONVERTED_OUT:
+            self.flow.used[outflow.account, outflow.index].append(Run(c, d - c))
+        else:
+            super().through(outflow, c, d, came)
+        runs = self.flow.used.get((outflow.account, outflow.index), [])
+        if len(runs) > 1 and runs[-2].position + runs[-2].length == runs[-1].position:
+            last = runs.pop()
+            runs[-1] = Run(runs[-1].position, runs[-1].length + last.length)
+
+
+def follow_all(
+    lookup: Lookup,
+    accounts: Sequence[AccountState],
+    stretches: Mapping[Ref, Sequence[tuple[int, int]]],
+    *,
+    limit: int = PIECE_LIMIT,
+) -> Flow:
+    """Follow many stretches of inflows at once, within their unit and along what paid; the ways are not told.
+
+    What was converted stands in `Flow.used` by its outflow. Sums are those of following each stretch alone.
+    """
+    walk = _Sum(lookup, accounts, Lineage.PAYING)
+    for ref, parts in stretches.items():
+        for start, end in parts:
+            walk.arrive(ref, _Arrival(start, end, (), True, False))
     return walk.run(limit)
 
 

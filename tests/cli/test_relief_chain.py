@@ -112,10 +112,10 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Relief:
     platform.ok("donate", "fund", "20.00", "--id", "D-2", "--author", "self")
     platform.ok("donate", "reserve", "50.00", "--id", "D-3", "--author", "self")
     relief.share()
-    assert "100.00 CNY is in transit" in relief.auditor.ok("trace", "D-1")
+    assert "100.00 is in transit to fund" in relief.auditor.ok("trace", "D-1")
     charity.write("plan.draft", ARRIVED, PLAN)
     relief.settle("plan.draft", charity)
-    assert "100.00 CNY waits" in relief.auditor.ok("trace", "D-1")
+    assert "100.00 waits in fund" in relief.auditor.ok("trace", "D-1")
     bought = {"record": "conversion", "id": "C-1", "from": "fund", "amount": "100", "to": "goods", "gives": "400",
               "payee": "Mask Works", "line": "PLAN-1/masks"}  # fmt: skip
     sent = {"record": "disbursement", "id": "B-1", "from": "goods", "to": "ward", "amount": "300"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from charitychain.answers import EndSum, Held, Reached
 from charitychain.cli.tree import trace_tree
 from charitychain.ledger import Ledger
 from charitychain.reading import lag_days
@@ -48,24 +49,24 @@ def test_money_that_its_charity_has_not_confirmed_is_in_transit(relief: Ledger) 
     """Until the owner of the account says so, nothing shows that the platform passed it on."""
     assert told(relief)[:3] == [
         "\x1b[1mGift D-1\x1b[0m of 10.00 CNY, 2026-09-20 (recorded 1 day later), into fund",
-        "Of its 10.00 CNY: 10.00 CNY is in transit.",
+        "Of your 10.00 CNY: 10.00 is in transit to fund.",
         "└─ in transit to fund: 10.00 CNY",
     ]
     add(relief, {"record": "acknowledgement", "id": "A-1", "acknowledges": "D-1"})
-    assert told(relief)[1:3] == ["Of its 10.00 CNY: 10.00 CNY waits.", "└─ held in fund: 10.00 CNY"]
+    assert told(relief)[1:3] == ["Of your 10.00 CNY: 10.00 waits in fund.", "└─ held in fund: 10.00 CNY"]
 
 
 def test_a_step_says_who_confirms_it_and_how_late_it_was_told(relief: Ledger) -> None:
     """Reported, then partly confirmed, then disputed: the last word of each party counts."""
     step = "   └─ B-1, a disbursement of 8.00 CNY in all, 2026-06-01 (recorded 3 months later)"
     add(relief, GIVE)
-    assert told(relief)[-2] == f"{step} (reported by charity)"
+    assert told(relief)[-3] == f"{step} (reported by charity)"
     said = {"record": "acknowledgement", "acknowledges": "B-1", "author": "hospital"}
     add(relief, {**said, "id": "A-1", "amount": "5"})
     word = "hospital (recipient) confirms 5.00 CNY, 2026-09-21"
-    assert told(relief)[-2] == f"{step} (partly acknowledged: {word}; reported by charity)"
+    assert told(relief)[-3] == f"{step} (partly acknowledged: {word}; reported by charity)"
     add(relief, {**said, "id": "A-2", "status": "disputed", "amount": "3"})
-    assert told(relief)[-2] == (
+    assert told(relief)[-3] == (
         f"{step} (DISPUTED: disputed by hospital; reported by charity; {word};"
         " hospital (recipient) disputes 3.00 CNY, 2026-09-21)"
     )
@@ -110,7 +111,7 @@ def test_a_gift_entered_wrongly_was_never_received(relief: Ledger) -> None:
     """It is neither spent nor refunded."""
     add(relief, {"record": "reversal", "id": "U-1", "reverses": "D-2", "amount": "4"})
     assert told(relief, "D-2")[1:4] == [
-        "Of its 10.00 CNY: 6.00 CNY waits; 4.00 CNY was never received.",
+        "Of your 10.00 CNY: 6.00 waits in other; 4.00 was never received.",
         "├─ held in other: 6.00 CNY",
         "└─ reversed by U-1: 4.00 CNY was entered wrongly and never received",
     ]
@@ -134,23 +135,84 @@ def test_no_text_of_a_trace_steers_a_terminal(relief: Ledger) -> None:
     add(relief, {"record": "reversal", "id": "U-1", "reverses": "X-1", "amount": "1", "reason": "r"})
     trace = relief.trace("D-1")
     (use,), (undone,) = trace.uses, trace.corrections
+    reached = Reached("O-1", evil, 3, evil, 5, evil, evil, "reported", use.money, use.money, None, (use.id,))
     end = replace(use.end, words=(replace(use.end.words[0], by=evil, on_behalf_of=evil),))
     hostile = replace(
         trace,
         uses=(replace(use, payee=evil, purpose=evil, by=evil, replaces=evil, taken_over_from=evil, end=end),),
+        outcomes=(reached,),
+        ends=(EndSum(evil, use.money, evil),),
+        held=(Held(evil, use.money),),
         corrections=(replace(undone, reason=evil, reverses=evil, taken_over_by=((evil, evil),)),),
     )
     text = "\n".join(trace_tree(hostile, limit=None))
     for styled in ("\x1b[1m", "\x1b[2m", "\x1b[0m"):
         text = text.replace(styled, "")
-    assert "\x1b" not in text and "\u202e" not in text and text.count("a\\u001b[31mb\\u202ec") == 11
+    assert "\x1b" not in text and "\u202e" not in text and text.count("a\\u001b[31mb\\u202ec") == 23
 
 
 def test_long_lists_are_cut_and_say_so(relief: Ledger) -> None:
     """Steps as well as uses."""
     for number in range(3):
         add(relief, {**GIVE, "id": f"B-{number}", "amount": "1"})
-    assert told(relief, limit=2)[-2] == "   └─ … and 1 more (--all shows them)"
+    assert told(relief, limit=2)[-3] == "   └─ … and 1 more (--all shows them)"
+
+
+def test_the_sentence_tells_each_cost_as_its_own_leg_and_what_the_rest_became(tmp_path: Path) -> None:
+    """Books that a school confirms, office costs, a loss, what waits; then all of it by state."""
+    ledger = Ledger.create(tmp_path / "s.ledger", origin="s.example", keys=tmp_path / "keys", clock=lambda: NOON)
+    with ledger.writer() as writer:
+        writer.party("school", roles=["charity"])
+        writer.commit()
+        writer.account("edu", unit="CNY")
+        writer.donation("D-1", account="edu", amount="10")
+        spent = {"source": "edu", "payee": "Toko Buku", "purpose": "books"}
+        writer.expenditure("X-1", **spent, amount="8")
+        writer.expenditure("X-2", source="edu", amount="0.60", payee="P", purpose="rent", category="administration")
+        writer.add({"record": "expenditure", "id": "X-3", "from": "edu", "amount": "0.40", "purpose": "fire",
+                    "category": "loss"})  # fmt: skip
+        writer.outcome("O-1", account="edu", indicator="books", quantity=3, of=["X-1"], place="SD Sukamaju",
+                       beneficiaries=90, amount="7")  # fmt: skip
+        writer.commit()
+        writer.add({"record": "acknowledgement", "id": "A-1", "acknowledges": "X-1", "author": "school",
+                    "date": "2026-05-04"})  # fmt: skip
+    lines = told(ledger)
+    assert lines[1] == (
+        "Of your 10.00 CNY: 8.00 became 3 books at SD Sukamaju, confirmed by school on 2026-05-04; 1.00 waits in edu;"
+        " 0.60 administration; 0.40 was lost (fire)."
+    )
+    assert lines[6:9] == [
+        "├─ led to",
+        "│  └─ 3 books at SD Sukamaju, 90 beneficiaries, 2026-09-21 [O-1]: this gift paid 8.00 CNY of 8.00, said to"
+        " cost 7.00 (reported by self)",
+        "└─ held in edu: 1.00 CNY",
+    ]
+    assert lines[-2] == "Ends: 1.00 CNY held, 0.60 CNY reported, 8.00 CNY acknowledged (independent), 0.40 CNY lost"
+    assert "0.40 CNY for fire, 2026-09-21 [X-3] (LOST: reported by self)" in "\n".join(lines)
+
+
+def test_the_sentence_names_three_uses_and_counts_the_others(tmp_path: Path) -> None:
+    """Another unit is told with its name, and a share of what several gifts paid as a share."""
+    ledger = Ledger.create(tmp_path / "s.ledger", origin="s.example", keys=tmp_path / "keys", clock=lambda: NOON)
+    with ledger.writer() as writer:
+        writer.account("edu", unit="CNY")
+        writer.account("masks", unit="MASK")
+        writer.donation("D-1", account="edu", amount="20")
+        for number in range(1, 6):
+            writer.expenditure(f"X-{number}", source="edu", amount=str(number), payee=f"P{number}", purpose="q")
+        writer.donation("D-2", account="edu", amount="10")
+        writer.expenditure("X-6", source="edu", amount="7", payee="P", purpose="q")
+        writer.outcome("O-1", account="edu", indicator="taps", quantity=2, of=["X-6"])
+        writer.add({"record": "conversion", "id": "C-1", "from": "edu", "amount": "8", "to": "masks", "gives": "16"})
+        writer.expenditure("X-7", source="masks", amount="9", payee="Ward", purpose="care")
+    assert told(ledger)[1] == (
+        "Of your 20.00 CNY: 5.00 of 7.00 that became 2 taps, reported; 5.00 went to P5 for q, reported;"
+        " 4.00 went to P4 for q, reported; 6.00 went to 3 more."
+    )
+    assert told(ledger, "D-2")[1] == (
+        "Of your 10.00 CNY: 8.00 was converted; 2.00 of 7.00 that became 2 taps, reported;"
+        " 9 MASK went to Ward for care, reported; 7 MASK waits in masks."
+    )
 
 
 @pytest.mark.parametrize(

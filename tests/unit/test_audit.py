@@ -534,7 +534,7 @@ def test_every_code_is_documented_and_exists() -> None:
     root = Path(charitychain.__file__).parent
     used = {
         code
-        for name in ("audit.py", "findings.py", "transit.py")
+        for name in ("audit.py", "findings.py", "outcomes.py", "transit.py")
         for code in re.findall(r'"(AUDIT-[A-Z-]+)"', (root / name).read_text("utf-8"))
     }
     page = (root.parent / "docs" / "reference" / "errors.md").read_text("utf-8")

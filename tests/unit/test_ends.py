@@ -241,7 +241,7 @@ def test_what_arrived_of_a_gift_is_no_longer_on_its_way(book: Ledger) -> None:
     """A part that arrived is held; what still rests counts, and the last word."""
     enter(book, say("A-1", "D-1", "charity", amount="600"))
     assert held(book) == [("fund", 400, "in transit"), ("fund", 600, "held")]
-    assert "Of its 1000.00 CNY: 400.00 CNY is in transit; 600.00 CNY waits." in text(book)
+    assert "Of your 1000.00 CNY: 600.00 waits in fund; 400.00 is in transit to fund." in text(book)
     enter(book, spend("X-1", "500"))
     assert held(book) == [("fund", 400, "in transit"), ("fund", 100, "held")]
     enter(book, spend("X-2", "200"))
@@ -280,6 +280,84 @@ def test_what_an_owner_had_it_still_has_when_the_account_changes_hands(book: Led
     assert [found.facts["amount"] for found in book.verify().findings if found.code == "AUDIT-TRANSIT"] == ["40.00"]
     enter(book, hand_over("fund", "hospital"))
     assert {gift: held(book, gift)[0][2] for gift in ("D-1", "D-2", "D-3", "D-4")} == states
+
+
+# ---------------------------------------------------------------------------------------------- ends of a gift
+
+
+def ends(ledger: Ledger, gift: str = "D-1") -> list[tuple[str, str | None, str]]:
+    return [(end.state, end.how, f"{end.money} {end.money.code}") for end in ledger.trace(gift).ends]
+
+
+def test_what_is_acknowledged_is_told_by_how_independent_its_witness_is(book: Ledger) -> None:
+    """An independent word comes first, then what only the operator says, then what it says for somebody else."""
+    enter(book, spend("X-1", "300"))
+    enter(book, say("A-1", "X-1", "self", amount="200", on_behalf_of="a school"))
+    assert (use(book).end.acknowledged_amount, use(book).end.how) == (20_000, "stand-in")
+    enter(book, say("A-2", "X-1", "self", amount="50"), say("A-3", "X-1", "board", amount="10"))
+    end = use(book).end
+    assert end.levels == (("independent", 1_000), ("operator", 5_000), ("stand-in", 25_000))
+    assert (end.state, end.acknowledged_amount, end.how) == ("partly acknowledged", 25_000, "independent")
+    assert ends(book) == [
+        ("in transit", None, "700.00 CNY"), ("reported", None, "50.00 CNY"),
+        ("acknowledged", "independent", "10.00 CNY"), ("acknowledged", "operator", "40.00 CNY"),
+        ("acknowledged", "stand-in", "200.00 CNY"),
+    ]  # fmt: skip
+    enter(book, undo("U-1", "X-1", amount="180"))
+    assert use(book).end.levels == (("independent", 1_000), ("operator", 5_000), ("stand-in", 12_000))
+    assert use(book).to_dict()["acknowledged_amount"] == "120.00"
+
+
+def test_two_gifts_share_what_is_acknowledged_to_the_cent(book: Ledger) -> None:
+    """A third of a use of two gifts: each has its share, and the shares are the whole."""
+    enter(book, {"record": "donation", "id": "D-2", "account": "fund", "amount": "0.02"})
+    enter(book, spend("X-0", "999.99"), spend("X-1", "0.03"), say("A-1", "X-1", amount="0.01"))
+    assert [use(book, gift=gift).to_dict()["acknowledged_amount"] for gift in ("D-1", "D-2")] == ["0.00", "0.01"]
+    assert ends(book, "D-2") == [("reported", None, "0.01 CNY"), ("acknowledged", "independent", "0.01 CNY")]
+
+
+def test_a_loss_stays_one_and_a_dispute_goes_before(book: Ledger) -> None:
+    """Somebody may confirm that it burned, which makes no use of it; who denies it is heard first."""
+    enter(book, {"record": "expenditure", "id": "X-1", "from": "fund", "amount": "30", "purpose": "fire",
+                 "category": "loss"}, say("A-1", "X-1"))  # fmt: skip
+    assert (use(book).state, use(book).end.acknowledged_amount, len(use(book).end.words)) == ("lost", 0, 1)
+    assert ends(book)[1:] == [("lost", None, "30.00 CNY")]
+    assert "(LOST: reported by charity; hospital (independent) confirms 30.00 CNY" in text(book)
+    enter(book, say("A-2", "X-1", "board", status="disputed"))
+    assert ends(book)[1:] == [("disputed", None, "30.00 CNY")]
+
+
+def test_ends_tell_each_unit_by_itself(book: Ledger) -> None:
+    """What left by a conversion, and what that gave; what went back, and what never came."""
+    enter(book, say("A-0", "D-1", "charity"))
+    enter(book, {"record": "account", "id": "masks", "unit": "MASK", "owner": "charity"})
+    enter(book, {"record": "conversion", "id": "C-1", "from": "fund", "amount": "10", "to": "masks", "gives": "40"})
+    enter(book, spend("X-1", "15", "masks", evidence=["ab" * 32]))
+    enter(book, {"record": "refund", "id": "R-1", "donation": "D-1", "amount": "5"}, undo("U-1", "D-1", amount="1"))
+    assert ends(book) == [
+        ("held", None, "984.00 CNY"), ("refunded", None, "5.00 CNY"), ("converted", None, "10.00 CNY"),
+        ("reversed", None, "1.00 CNY"), ("held", None, "25 MASK"), ("evidenced", None, "15 MASK"),
+    ]  # fmt: skip
+    assert book.trace("D-1").to_dict()["ends"][3:5] == [
+        {"state": "reversed", "amount": "1.00", "unit": "CNY"}, {"state": "held", "amount": "25", "unit": "MASK"},
+    ]  # fmt: skip
+
+
+def test_a_trace_says_what_its_uses_led_to(book: Ledger) -> None:
+    """The gift paid a part of what an outcome names; what was reversed of it is no part of either."""
+    enter(book, {"record": "donation", "id": "D-2", "account": "fund", "amount": "50"})
+    enter(book, spend("X-1", "900"), spend("X-2", "150"))
+    enter(book, {"record": "outcome", "id": "O-1", "account": "fund", "indicator": "pupils taught", "quantity": 7,
+                 "of": ["X-1", "X-2"], "author": "board", "evidence": ["ab" * 32], "date": "2026-09"})  # fmt: skip
+    enter(book, undo("U-1", "X-2", amount="30"))
+    assert [found["paid"] for gift in ("D-1", "D-2") for found in book.trace(gift).to_dict()["outcomes"]] == [
+        "980.00", "40.00",
+    ]  # fmt: skip
+    (told,) = book.trace("D-2").to_dict()["outcomes"]
+    assert told == {
+        "id": "O-1", "indicator": "pupils taught", "quantity": 7, "by": "board", "date": "2026-09",
+        "state": "evidenced", "expenditures": ["X-1", "X-2"], "paid": "40.00", "of": "1020.00", "unit": "CNY",
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- late

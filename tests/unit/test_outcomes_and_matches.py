@@ -17,7 +17,7 @@ from charitychain.writer import Writer
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """Give a small book: a fund with 52 in gifts, 30 of it spent, a clinic's account, a pledge of 40; then verify it."""
+    """Give a small book: a fund with 52 in gifts, 30 of it spent, a clinic's account, a pledge of 40; then verify."""
     with Ledger.create(tmp_path / "a.ledger", origin="a.example", keys=tmp_path / "keys") as found:
         with found.writer() as made:
             made.party("clinic", roles=["charity"])

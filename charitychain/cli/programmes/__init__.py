@@ -1,0 +1,1 @@
+"""The commands of ``programme``, one module each."""

@@ -1,0 +1,71 @@
+"""``programme goods-for-good``: what completed orders give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charitychain.cli import output
+from charitychain.cli.session import formatted, on_ledger, opened, with_keys
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("orders", type=click.Path(path_type=Path))
+@click.option(
+    "--listings", metavar="FILE", type=click.Path(path_type=Path), required=True,
+    help="What merchants promised: CSV with the columns listing,merchant,account,fixed,percent.",
+)  # fmt: skip
+@click.option(
+    "--series", metavar="PREFIX", default="gfg", show_default=True, help="A gift is traced as PREFIX-ACCOUNT/order."
+)
+@click.option("--author", metavar="PARTY", help="Who signs, where it is not the owner of each account.")
+@click.option("--dry-run", is_flag=True, help="Check everything, record nothing.")
+@on_ledger
+@with_keys
+@formatted
+def command(
+    orders: Path, listings: Path, series: str, author: str | None, dry_run: bool, ledger: str | None, format_: str,
+    as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Enter what completed ORDERS give: CSV, or Parquet with the columns order,listing,consumer,price,status.
+
+    All of it or nothing. What the ledger holds already is skipped. Needs the package pyarrow.
+    """
+    from charitychain.programmes.goods_for_good import import_orders
+    from charitychain.units import format_amount
+
+    meter = output.Meter("Importing")
+    try:
+        with opened(ledger, **options) as found, found.writer(dry=dry_run) as writer:
+            done = import_orders(writer, orders, listings, series, meter, author=author)
+    finally:
+        meter.close()
+    accounts = [
+        {
+            "account": fund.account, "series": fund.series, "unit": fund.unit.code, "gifts": fund.gifts,
+            "amount": format_amount(fund.amount, fund.unit), "kept_back": fund.rounding.kept_back,
+            "least_added": fund.rounding.added,
+        }
+        for fund in done.accounts
+    ]  # fmt: skip
+    facts = {
+        "added": done.added, "known": done.known, "blocks": done.blocks, "dry_run": dry_run, "left_out": done.left_out,
+    }  # fmt: skip
+    if as_json or format_ in ("json", "jsonl"):
+        output.write_json({**facts, "accounts": accounts}, line=not as_json and format_ == "jsonl")
+    elif format_ == "csv":
+        names = ("account", "series", "unit", "gifts", "amount", "kept_back", "least_added")
+        output.show_rows("csv", names, [tuple(fund.values()) for fund in accounts])
+    else:
+        what = "would be added" if dry_run else "added"
+        output.echo(
+            f"{done.added} {what}, {done.known} were there already; not completed, and so left out: {done.left_out}"
+        )
+        for fund in done.accounts:
+            money = f"{format_amount(fund.amount, fund.unit)} {fund.unit.code}"
+            rounding = f"rounding, in smallest units: {fund.rounding}" if any(fund.rounding) else "nothing was rounded"
+            output.echo(f"{output.safe(fund.account)}: {money} in gifts: {fund.gifts}; {rounding}")

@@ -1,0 +1,50 @@
+"""``programme services``: insurance cover or training for people whom the ledger does not name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charitychain.cli.entering import recording, seal
+from charitychain.cli.record import approved
+from charitychain.cli.session import ledger_path
+from charitychain.ledger import Ledger
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--account", metavar="ID", required=True, help="The account that pays.")
+@click.option("--payee", metavar="TEXT", required=True, help="Who was paid: the insurer, the school.")
+@click.option("--indicator", metavar="TEXT", default="people covered", show_default=True, help="What is counted.")
+@approved
+@recording
+def command(
+    file: Path, account: str, payee: str, indicator: str, approved_by: list[str] | None, **options: Any
+) -> None:
+    """Enter the services of FILE: CSV with the columns person,date,service,price.
+
+    One expenditure for each service and day, whose evidence is the SHA-256 of the list of people, and one outcome for
+    each service; all in one statement. No pseudonym enters the ledger.
+    """
+    from charitychain.programmes.services import read_services, service_entries
+
+    if options.pop("id_") is not None or options.pop("date") is not None or options.pop("evidence"):
+        raise click.UsageError("Ids, dates and evidence come from the table; leave --id, --date and --evidence out.")
+    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+        reader = found.reader()
+        unit = reader.unit_of(reader.state.account_named(account))
+    entries = service_entries(read_services(file, unit), unit, account=account, payee=payee, indicator=indicator)
+    if not entries:
+        raise click.UsageError("The table has no rows.")
+    author, reference = options.pop("author"), options.pop("reference")
+    for entry in entries:
+        entry["author"] = author
+        if entry["record"] == "expenditure":
+            entry["approved_by"] = approved_by
+            if reference is not None:
+                entry["reference"] += f"; {reference}"
+    seal(entries, options)

@@ -1,0 +1,130 @@
+"""``report``: a year as figures, and the check of a published report."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charitychain.cli import output
+from charitychain.cli.output import Meter, safe
+from charitychain.cli.session import at_moment, on_ledger, opened
+from charitychain.errors import MalformedError, StorageError
+from charitychain.ledger import Ledger
+
+
+@click.command()
+@click.option("--from", "first", metavar="DAY", help="First day of the period: YYYY, YYYY-MM or YYYY-MM-DD.")
+@click.option("--to", "last", metavar="DAY", help="Last day of the period, in the same forms.")
+@click.option("--rates", "rates_file", metavar="FILE", help="Rates of currencies (CSV: unit,to,rate,date,source).")
+@click.option("--check", "published", metavar="FILE", help="Compute this published report (JSON) again and compare.")
+@click.option(
+    "--format", "format_", type=click.Choice(("table", "json", "html")), default="table", show_default=True,
+    help="How to print it.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@at_moment
+@on_ledger
+def report(
+    first: str | None,
+    last: str | None,
+    rates_file: str | None,
+    published: str | None,
+    format_: str,
+    as_json: bool,
+    ledger: str | None,
+    **moment: Any,
+) -> int:
+    """Add up a year: gifts, money, goods, outcomes, and what became of them, each with how it is computed.
+
+    Units are never added up; currencies are converted only by a table of rates. With --check a report is computed again
+    and every difference is told; exit code 1 if there is one.
+    """
+    # Imported here: only reports need them, and --help should not wait.
+    from charitychain.report.compute import compute, period_of
+    from charitychain.report.rates import read_rates
+
+    format_ = "json" if as_json else format_
+    if published is not None:
+        if first or last or any(value is not None for value in moment.values()) or format_ == "html":
+            raise click.UsageError("--check takes period and moment from the report, and prints a table or JSON.")
+        return _check(ledger, Path(published), rates_file, format_)
+    try:
+        period = period_of(first, last)
+    except MalformedError as error:
+        raise click.UsageError(error.message) from None
+    rates = read_rates(Path(rates_file)) if rates_file is not None else None
+    with opened(ledger, **moment) as found:
+        made = found.answer(lambda reader: compute(reader, first=period[0], last=period[1], rates=rates))
+    if format_ == "json":
+        output.write_json(made.to_dict())
+    elif format_ == "html":
+        from charitychain.report.html import page
+
+        output.echo(page(made, safe))
+    else:
+        _table(made)
+    return 0
+
+
+def _table(made: Any) -> None:
+    from charitychain.report.html import section_of
+
+    period = f"{made.first or 'the start'} to {made.last or 'the end'}"
+    output.echo(f"{safe(made.ledger['origin'])}, {period}, as of block {made.ledger['height']}")
+    for title, figures in groupby(made.figures, key=section_of):
+        output.echo()
+        output.echo(output.style(safe(title), bold=True))
+        for figure in figures:
+            unit = f" {safe(figure.unit)}" if figure.unit is not None else ""
+            beside = f" ({figure.numerator} of {figure.denominator})" if figure.numerator is not None else ""
+            output.echo(f"  {safe(figure.label)}: {figure.value}{unit}{beside}")
+            output.echo(f"      {safe(figure.how)}")
+    if made.rates is not None:
+        output.echo()
+        output.echo(output.style("Rates", bold=True))
+        for rate in made.rates.rates:
+            output.echo(f"  1 {rate.unit} = {rate.rate} {rate.to} on {rate.date}, {safe(rate.source)}")
+
+
+def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str) -> int:
+    from charitychain.report.check import check
+    from charitychain.report.model import REPORT_MAX, read_report
+    from charitychain.report.rates import read_rates
+
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(REPORT_MAX + 1)
+    except OSError as error:
+        raise StorageError("CC-STORAGE", f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+    told = read_report(data, path.name)
+    if (told.rates is not None) != (rates_file is not None):
+        raise click.UsageError(
+            "This report converts at rates; give their file with --rates FILE."
+            if told.rates is not None
+            else "This report converts nothing; leave out --rates."
+        )
+    rates = read_rates(Path(rates_file)) if rates_file is not None else None
+    meter = Meter("Going back")
+
+    def watch(then: Ledger) -> None:
+        then.progress = meter
+
+    with opened(ledger) as found:
+        try:
+            differ = check(found, told, rates, watch=watch)
+        finally:
+            meter.close()
+    if format_ == "json":
+        output.write_json({"equal": not differ, "differences": [found.to_dict() for found in differ]})
+    elif differ:
+        for one in differ:
+            output.echo(f"{safe(one.id)}")
+            output.echo(f"  published  {safe(one.published) if one.published is not None else '(nothing)'}")
+            output.echo(f"  computed   {safe(one.computed) if one.computed is not None else '(nothing)'}")
+        output.echo(f"{len(differ)} {'differences' if len(differ) != 1 else 'difference'}")
+    else:
+        output.echo(f"{len(told.figures)} figures, all as the ledger has them at block {told.ledger['height']}")
+    return 1 if differ else 0

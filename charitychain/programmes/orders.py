@@ -1,0 +1,362 @@
+"""Orders: the lines of a table of orders, CSV or Parquet, as arrays, batch by batch.
+
+The columns are ``order,listing,consumer,price,status`` and, where they are there, ``quantity`` and ``date``, in any
+order. A file whose name ends with ``.parquet`` is Parquet, with text, whole numbers, decimals or dates in its columns;
+every other is CSV in UTF-8 with a header. `charitychain.programmes.goods_for_good` makes gifts of them.
+
+Rules upheld here:
+
+- A file is read in batches: memory does not grow with it.
+- Numbers are taken from their text, digit by digit: nothing passes through a float, and a column of floats is refused.
+- Every row must fit, and an error names its line (CSV) or row (Parquet), both counted from 1.
+- Only lines with the status `completed` are read further; the numbers of all orders rise strictly.
+
+pyarrow does the reading; it is the extra ``tables`` and imported only when a file is opened.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from charitychain.codec import MAX_INT
+from charitychain.errors import MalformedError, UnreadableError
+from charitychain.programmes.events import bad_event
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.int64]
+
+__all__ = ["Lines", "OrderFile"]
+
+REQUIRED = ("order", "listing", "consumer", "price", "status")
+OPTIONAL = ("quantity", "date")
+COMPLETED = "completed"
+QUANTITY_MAX = 10**9
+_BYTES_IN_BATCH = 1_000_000  # pyarrow reads up to 32 of them ahead
+_ROWS_IN_BATCH = 65_536
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
+_PRICE = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_PRICE_DIGITS = 18  # so that its digits always fit 64 bits
+_PERSON = re.compile(r"(?:[0-9a-fA-F]{32})?")
+
+
+class Lines(NamedTuple):
+    """Some completed orders, and which were left out between them; arrays of equal length.
+
+    Attributes:
+        rows: Where each stands in the file, counted from 0.
+        orders: The numbers of the orders.
+        listings, listing: Ids of listings, and for each line which of them.
+        digits, decimals: The price without its point, and how many digits stood behind that.
+        quantity: 1 where it is not told.
+        consumers: 16 bytes a line, zero where nobody is named.
+        dates, date: Dates, empty where none is told, and for each line which of them.
+        left_rows, left_orders, left_listings: The lines that were left out.
+    """
+
+    rows: Numbers
+    orders: Numbers
+    listings: list[str]
+    listing: Numbers
+    digits: Numbers
+    decimals: Numbers
+    quantity: Numbers
+    consumers: bytes
+    dates: list[str]
+    date: Numbers
+    left_rows: Numbers
+    left_orders: Numbers
+    left_listings: list[str]
+
+
+class OrderFile:
+    """A table of orders that is read from its start each time that `lines` is called.
+
+    Raises:
+        UnreadableError: ``CC-UNREADABLE``: pyarrow is not installed, or the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+        except ImportError as error:
+            raise UnreadableError(
+                "CC-UNREADABLE",
+                "a table of orders is read with the package pyarrow; install it (pip install 'charitychain[tables]')",
+            ) from error
+        self.path = path
+        self.is_parquet = path.name.lower().endswith(".parquet")
+        self.unit = "row" if self.is_parquet else "line"
+        try:
+            with path.open("rb"):
+                self.size = path.stat().st_size
+        except OSError as error:
+            raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
+
+    def number(self, row: int) -> int:
+        """Return the line (CSV, after a header) or row (Parquet) of a row that is counted from 0."""
+        return row + (1 if self.is_parquet else 2)
+
+    def bad(self, row: int, what: str) -> MalformedError:
+        """Return the error for a row, counted from 0, that says nothing that can be entered."""
+        if not self.is_parquet:
+            return bad_event(self.path, self.number(row), what)
+        number = self.number(row)
+        return MalformedError("CC-TABLE", f"{self.path.name}, row {number}: {what}", row=number)
+
+    def lines(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Lines]:
+        """Yield the lines of the file in order.
+
+        Args:
+            progress: Called with how much is read, and how much there is.
+
+        Raises:
+            MalformedError: ``CC-TABLE``, naming the line or row.
+        """
+        import pyarrow as pa
+
+        first, previous = 0, -1
+        try:
+            for batch in self._parquet(progress) if self.is_parquet else self._csv(progress):
+                if batch.num_rows:
+                    found = _Rows(self, batch, first).lines(previous)
+                    first, previous = first + batch.num_rows, found[1]
+                    yield found[0]
+        except pa.ArrowInvalid as error:
+            raise self._explained(str(error), first) from error
+        except (pa.ArrowException, OSError) as error:
+            raise UnreadableError("CC-UNREADABLE", f"{self.path} cannot be read: {error!s:.200}") from error
+
+    def _csv(self, progress: Callable[[int, int], None] | None) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        with pa.OSFile(str(self.path), "rb") as file:
+            reader = csv.open_csv(
+                file,
+                csv.ReadOptions(block_size=_BYTES_IN_BATCH),
+                csv.ParseOptions(ignore_empty_lines=False),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys((*REQUIRED, *OPTIONAL), pa.string()), strings_can_be_null=False
+                ),
+            )
+            self._check_names(reader.schema.names)
+            for batch in reader:
+                yield batch
+                if progress is not None:
+                    progress(file.tell(), self.size)
+
+    def _parquet(self, progress: Callable[[int, int], None] | None) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self.path) as file:
+            schema = file.schema_arrow
+            self._check_names(schema.names)
+            for field in schema:
+                kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+                fits = (
+                    pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_decimal,
+                    pa.types.is_date32, pa.types.is_null,
+                )  # fmt: skip
+                if not any(is_of(kind) for is_of in fits):
+                    raise self.bad(
+                        0, f"column {field.name!r} holds {kind}; it must hold text, whole numbers, decimals or dates"
+                    )
+            done = 0
+            for batch in file.iter_batches(_ROWS_IN_BATCH):
+                texts = [column.cast(pa.string()).fill_null("") for column in batch.columns]
+                yield pa.RecordBatch.from_arrays(texts, names=schema.names)
+                done += batch.num_rows
+                if progress is not None:
+                    progress(done, file.metadata.num_rows)
+
+    def _check_names(self, names: list[str]) -> None:
+        known = (*REQUIRED, *OPTIONAL)
+        first = 0 if self.is_parquet else -1
+        for name in names:
+            if name not in known or names.count(name) > 1:
+                what = "stands there twice" if name in known else f"is not known; there may be {', '.join(known)}"
+                raise self.bad(first, f"column {name!r:.60} {what}")
+        for name in REQUIRED:
+            if name not in names:
+                raise self.bad(first, f"the column {name!r} is missing")
+
+    def _explained(self, told: str, first: int) -> MalformedError:
+        """Return what is wrong where pyarrow could not read on, with the line, which it does not always tell."""
+        if not self.is_parquet:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(file):
+                    try:
+                        line.decode("utf-8")
+                    except UnicodeDecodeError:
+                        return self.bad(number - 1, "it is no UTF-8 text")
+            if found := re.search(r"Row #(\d+): (.*)", told):
+                return self.bad(int(found[1]) - 2, found[2][:80])
+            if "Expected" in told:  # it tells the text of the line, and not its number: look for it
+                return self.bad(self._misfit(first), told.partition("parse error: ")[2][:80] or told[:80])
+        return self.bad(max(first, 0), f"it cannot be read from here on: {told:.120}")
+
+    def _misfit(self, first: int) -> int:
+        """Return the first row after `first` that has not as many fields as the header."""
+        import csv
+
+        with self.path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader([file.readline()]))
+            for row, line in enumerate(file):
+                if row >= first and len(next(csv.reader([line]), [])) != len(header):
+                    return row
+        return first
+
+
+class _Rows:
+    """One batch of rows, all of them text."""
+
+    def __init__(self, file: OrderFile, batch: Any, first: int) -> None:
+        import numpy as np
+
+        self._file, self._batch = file, batch
+        self._rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
+
+    def lines(self, previous: int) -> tuple[Lines, int]:
+        """Return the lines, and the number of the last order."""
+        import numpy as np
+        import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
+
+        orders = self._whole("order")
+        if orders[0] <= previous or not bool((orders[1:] > orders[:-1]).all()):
+            before = np.concatenate([np.array([previous], np.int64), orders[:-1]])
+            at = int(np.argmax(orders <= before))
+            raise self._bad(at, f"order {orders[at]} does not rise above {before[at]}")
+        last, left = int(orders[-1]), (orders[:0], orders[:0], list[str]())
+        entering = pc.equal(self._batch.column("status"), COMPLETED)
+        if not pc.all(entering).as_py():
+            kept = entering.to_numpy(zero_copy_only=False)
+            dropped = self._batch.column("listing").filter(pc.invert(entering)).to_pylist()
+            left = (self._rows[~kept], orders[~kept], dropped)
+            self._batch, self._rows, orders = self._batch.filter(entering), self._rows[kept], orders[kept]
+        listings, listing = self._distinct("listing")
+        digits, decimals = self._price()
+        dates, date = self._distinct("date")
+        return Lines(
+            self._rows, orders, listings, listing, digits, decimals, self._quantity(), self._people(), dates, date,
+            *left,
+        ), last  # fmt: skip
+
+    def _bad(self, at: int, what: str) -> MalformedError:
+        return self._file.bad(int(self._rows[at]), what)
+
+    def _refused(self, name: str, fits: Callable[[str], object], what: str) -> MalformedError:
+        """Return the error for the first text of a column that does not fit."""
+        texts = self._batch.column(name).to_pylist()
+        at = next((i for i, text in enumerate(texts) if not fits(text)), 0)
+        return self._bad(at, f"{what}, found {texts[at]!r:.60}")
+
+    def _bytes(self, name: str) -> tuple[NDArray[np.uint8], Numbers]:
+        """Return the bytes of a column end to end, and where each text starts and the last one ends."""
+        import numpy as np
+
+        array = self._batch.column(name)
+        _, offsets, data = array.buffers()
+        bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+        held = np.frombuffer(data if data is not None else b"", np.uint8)[bounds[0] : bounds[-1]]
+        return held, bounds - bounds[0]
+
+    def _distinct(self, name: str) -> tuple[list[str], Numbers]:
+        import numpy as np
+
+        if name not in self._batch.schema.names:
+            return [""], np.zeros(len(self._rows), np.int64)
+        found = self._batch.column(name).dictionary_encode()
+        return found.dictionary.to_pylist(), found.indices.to_numpy().astype(np.int64)
+
+    def _whole(self, name: str, most: int = MAX_INT) -> Numbers:
+        """Return a column of whole numbers without leading zeros."""
+        import pyarrow as pa
+
+        data, bounds = self._bytes(name)
+        lengths = bounds[1:] - bounds[:-1]
+        if len(lengths) == 0:
+            return lengths
+        good = bool(lengths.min() >= 1) and bool(lengths.max() <= 19) and bool(((data - 48) < 10).all())
+        if good and not bool(((data[bounds[:-1]] == 48) & (lengths > 1)).any()):
+            try:
+                found: Numbers = self._batch.column(name).cast(pa.int64()).to_numpy()
+            except pa.ArrowInvalid:  # above 2⁶³
+                pass
+            else:
+                if bool(found.max() <= most):
+                    return found
+        what = f"{name} must be a whole number of at most {most}"
+        raise self._refused(name, lambda text: _WHOLE.fullmatch(text) and int(text) <= most, what)
+
+    def _quantity(self) -> Numbers:
+        import numpy as np
+        import pyarrow.compute as pc
+
+        count = len(self._rows)
+        if "quantity" not in self._batch.schema.names or not count:
+            return np.ones(count, np.int64)
+        at = self._batch.schema.get_field_index("quantity")
+        told = self._batch.column(at)
+        filled = pc.if_else(pc.equal(told, ""), "1", told)
+        self._batch = self._batch.set_column(at, "quantity", filled)
+        found = self._whole("quantity", QUANTITY_MAX)
+        if not bool(found.min() >= 1):
+            raise self._bad(int(np.argmin(found)), "quantity must be 1 at least, found '0'")
+        return found
+
+    def _price(self) -> tuple[Numbers, Numbers]:
+        """Return the digits of prices as whole numbers, and how many of them stand behind the point."""
+        import numpy as np
+        import pyarrow as pa
+
+        data, bounds = self._bytes("price")
+        count, lengths = len(bounds) - 1, bounds[1:] - bounds[:-1]
+        decimals = np.zeros(count, np.int64)
+        if not count:
+            return decimals, decimals
+        is_point = data == 46
+        points = np.flatnonzero(is_point)
+        owner = np.searchsorted(bounds, points, "right") - 1
+        decimals[owner] = bounds[owner + 1] - 1 - points
+        has_point = np.zeros(count, np.int64)
+        has_point[owner] = 1
+        whole = lengths - has_point - decimals
+        good = bool((owner[1:] != owner[:-1]).all()) and bool(whole.min() >= 1)
+        good = good and bool((decimals[owner] >= 1).all()) and bool((whole + decimals).max() <= _PRICE_DIGITS)
+        digits = data[~is_point]
+        good = good and bool(((digits - 48) < 10).all())
+        if not good or bool(((data[bounds[:-1]] == 48) & (whole > 1)).any()):
+            what = f"price must be plain digits, {_PRICE_DIGITS} at most, with at most one point, such as 12.50"
+            raise self._refused(
+                "price", lambda text: _PRICE.fullmatch(text) and len(text.replace(".", "")) <= _PRICE_DIGITS, what
+            )
+        starts = (bounds - np.searchsorted(points, bounds)).astype(np.int32)
+        buffers = [None, pa.py_buffer(starts), pa.py_buffer(digits)]
+        return pa.Array.from_buffers(pa.string(), count, buffers).cast(pa.int64()).to_numpy(), decimals
+
+    def _people(self) -> bytes:
+        import numpy as np
+
+        data, bounds = self._bytes("consumer")
+        lengths = bounds[1:] - bounds[:-1]
+        told = lengths > 0
+        try:
+            if not bool((lengths[told] == 32).all()):
+                raise ValueError("of another length")
+            found = binascii.unhexlify(data.tobytes())
+        except ValueError:  # binascii.Error is one
+            what = "consumer must be 32 hexadecimal digits or nothing, never a name"
+            raise self._refused("consumer", _PERSON.fullmatch, what) from None
+        if bool(told.all()):
+            return found
+        people = np.zeros((len(lengths), 16), np.uint8)
+        people[told] = np.frombuffer(found, np.uint8).reshape(-1, 16)
+        return people.tobytes()

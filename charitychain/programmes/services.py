@@ -1,0 +1,114 @@
+"""Services for people: insurance cover or training, bought for each person, whom the ledger does not name.
+
+The table of services is CSV, ``person,date,service,price``: `person` a pseudonym of 32 hexadecimal digits, `price` in
+major units. The rows of one service and one day become one expenditure, and each service one outcome that says how many
+people it reached.
+
+Rules upheld here:
+
+- No pseudonym enters the ledger: the expenditure's evidence is the SHA-256 of the list of people, which is every
+  pseudonym in lower case in rising order, each followed by a line feed. Whoever holds the table can check it.
+- The ids of records come from the service, the day and the list, so that a table is recorded once.
+- The same person twice for one service on one day is refused.
+
+What it leaves to others: who may spend (`charitychain.state`).
+
+>>> canonical(["0B" * 16, "0a" * 16]).split()[0][:4]
+b'0a0a'
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from charitychain.errors import MalformedError
+from charitychain.programmes.events import bad_event, person, read_events, told
+from charitychain.records import check_date
+from charitychain.units import Unit, format_amount, parse_amount
+
+__all__ = ["Group", "canonical", "read_services", "service_entries"]
+
+_COLUMNS = ("person", "date", "service", "price")
+_MOST_DAYS = 64  # an outcome names at most so many expenditures
+
+
+@dataclass(slots=True)
+class Group:
+    """One service on one day: who got it, and what it cost in smallest units."""
+
+    service: str
+    date: str
+    people: set[str] = field(default_factory=set)
+    amount: int = 0
+
+
+def canonical(people: Iterable[str]) -> bytes:
+    """Return the list of people whose SHA-256 is the evidence: rising, in lower case, a line feed after each."""
+    return "".join(f"{name}\n" for name in sorted({name.lower() for name in people})).encode("ascii")
+
+
+def read_services(path: Path, unit: Unit) -> list[Group]:
+    """Return the groups of a table by service and day, in that order.
+
+    Raises:
+        MalformedError: naming the line.
+    """
+    found: dict[tuple[str, str], Group] = {}
+    for event in read_events(path, required=_COLUMNS):
+        who, service, date = person(path, event, "person"), event.fields["service"], event.fields["date"]
+        if not service:
+            raise bad_event(path, event.line, "the service is empty")
+        told(path, event.line, lambda date=date: check_date(date))  # type: ignore[misc]
+        price = told(path, event.line, lambda text=event.fields["price"]: parse_amount(text, unit))  # type: ignore[misc]
+        group = found.setdefault((service, date), Group(service, date))
+        if who in group.people:
+            raise bad_event(path, event.line, f"this person stands there twice for {service!r:.60} on {date}")
+        group.people.add(who)
+        group.amount += price
+    return [found[key] for key in sorted(found)]
+
+
+def service_entries(
+    groups: list[Group], unit: Unit, *, account: str, payee: str, indicator: str = "people covered"
+) -> list[dict[str, Any]]:
+    """Return the journal entries: for each service its expenditures, one a day, and then its outcome.
+
+    Args:
+        payee: Who was paid: the insurer, the school.
+        indicator: What the outcome counts.
+
+    Raises:
+        MalformedError: ``CC-TABLE``: a service on more than 64 days; split the table.
+    """
+    entries: list[dict[str, Any]] = []
+    for service in dict.fromkeys(group.service for group in groups):
+        days = [group for group in groups if group.service == service]
+        if len(days) > _MOST_DAYS:
+            raise MalformedError(
+                "CC-TABLE", f"{service!r:.60} has {len(days)} days, at most {_MOST_DAYS} fit: split the table"
+            )
+        people: set[str] = set()
+        paid: list[str] = []
+        for day in days:
+            listed = canonical(day.people)
+            people |= day.people
+            paid.append(_id("X", account, service, day.date, listed))
+            entries.append({
+                "record": "expenditure", "id": paid[-1], "from": account, "amount": format_amount(day.amount, unit),
+                "payee": payee, "purpose": service, "date": day.date, "reference": f"{len(day.people)} people",
+                "evidence": [hashlib.sha256(listed).hexdigest()],
+            })  # fmt: skip
+        entries.append({
+            "record": "outcome", "id": _id("O", account, service, *paid), "account": account, "indicator": indicator,
+            "quantity": len(people), "of": paid, "beneficiaries": len(people), "date": days[-1].date,
+        })  # fmt: skip
+    return entries
+
+
+def _id(letter: str, *parts: str | bytes) -> str:
+    data = b"\0".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    return f"{letter}-{hashlib.sha256(data).hexdigest()[:16]}"

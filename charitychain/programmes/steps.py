@@ -1,0 +1,229 @@
+"""Steps: days of walking become STEP gifts, and a sponsor's money turns them into a running track.
+
+The table of walks is CSV, ``walk,walker,date,steps``: `walk` a whole number that rises from row to row, `walker` a
+pseudonym of 32 hexadecimal digits, `date` the day of walking. A walk becomes a gift ``SERIES/walk`` of the source
+``steps``, and its donor is the walker. One conversion then turns the steps of an account into money that a sponsor's
+account pays, by a rate that is declared in the record: the traces of the walkers and of the sponsor end at the same
+uses.
+
+Rules upheld here:
+
+- All rows are checked before the first block; a table that was entered is skipped when it is entered again, and one
+  that says something else is refused.
+- A walk below a smallest number of steps does not enter. Each is counted, its steps are summed, and a walk that is in
+  the ledger already is never told to have been left out.
+- Arithmetic is in whole numbers. A conversion takes no more steps than its money needs: what gives not one more
+  smallest unit of money stays in the account.
+
+What it leaves to others: who may convert and whether the sponsor has the money (`charitychain.state`); and which
+walker carries which cent: within a conversion the boundary ``p`` becomes ``floor(p * money / steps)``, so that a walk
+shorter than the rate's steps for one smallest unit may carry none, although it counts.
+
+>>> from charitychain.units import BUILT_IN
+>>> Rate.parse("1000=0.01", BUILT_IN["STEP"], BUILT_IN["CNY"]).cut(3512)
+(3000, 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from charitychain import records
+from charitychain.errors import MalformedError, RefusedError
+from charitychain.interop.gifts_table import Row, Series, import_rows
+from charitychain.programmes.events import bad_event, person, read_events, told, whole
+from charitychain.reading import Reader
+from charitychain.records import check_date
+from charitychain.units import Unit, format_amount, parse_amount
+from charitychain.writer import Writer
+
+__all__ = ["Entered", "Rate", "Walk", "convert_steps", "import_walks"]
+
+UNIT = "STEP"
+_COLUMNS = ("walk", "walker", "date", "steps")
+
+
+class Walk(NamedTuple):
+    """One row of the table."""
+
+    walk: int
+    walker: str
+    date: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What came of a table of walks.
+
+    Attributes:
+        added, known, blocks: Gifts that are new, that the ledger held before, and blocks sealed.
+        left_out, left_out_steps: How many walks did not enter, and their steps in all.
+        left_out_walks: The first of them, as many as were asked for.
+    """
+
+    added: int
+    known: int
+    blocks: int
+    left_out: int
+    left_out_steps: int
+    left_out_walks: tuple[Walk, ...]
+
+
+def import_walks(
+    writer: Writer,
+    path: Path,
+    account: str,
+    *,
+    series: str = "steps",
+    least: int = 1,
+    author: str | None = None,
+    limit: int = 1000,
+    tick: Callable[[], None] | None = None,
+) -> Entered:
+    """Enter a table of walks into an account in STEP, and commit.
+
+    Args:
+        series: A walk is then traced as ``SERIES/walk``.
+        least: The fewest steps with which a walk enters, 1 at least.
+        author: Party that signs; nothing is the account's owner.
+        limit: How many of the walks that did not enter are listed; all are counted.
+        tick: Called now and then, to show that it goes on.
+
+    Raises:
+        MalformedError, RefusedError: naming the line; nothing of this table was recorded. ``CC-UNIT``: the account is
+            in another unit. ``CC-DUPLICATE-ID``: a walk that is there says something else, or would be left out now.
+    """
+    if least < 1:
+        raise MalformedError("CC-AMOUNT", f"the fewest steps that enter are 1 at least, found {least}")
+    target = Series(writer, account=account, series=series, origin="steps", author=author)
+    _check_steps(target.unit, account)
+    left: list[Walk] = []
+    count = total = 0
+
+    def rows() -> Iterator[tuple[Series, Row]]:
+        nonlocal count, total
+        count = total = 0
+        left.clear()
+        for line, walk in _walks(path):
+            if walk.steps >= least:
+                yield target, Row(line, walk.walk, walk.steps, bytes.fromhex(walk.walker), bytes(16), walk.date)
+                continue
+            target.check_left_out(line, walk.walk)
+            count, total = count + 1, total + walk.steps
+            if len(left) < limit:
+                left.append(walk)
+
+    done = import_rows(writer, rows, tick=tick)
+    return Entered(done.added, done.known, done.blocks, count, total, tuple(left))
+
+
+def _walks(path: Path) -> Iterator[tuple[int, Walk]]:
+    previous = -1
+    for event in read_events(path, required=_COLUMNS):
+        walk, steps = whole(path, event, "walk"), whole(path, event, "steps")
+        if walk <= previous:
+            raise bad_event(path, event.line, f"walk {walk} does not rise above {previous}")
+        previous, date = walk, event.fields["date"]
+        told(path, event.line, lambda date=date: check_date(date))  # type: ignore[misc]
+        yield event.line, Walk(walk, person(path, event, "walker"), date, steps)
+
+
+def _check_steps(unit: Unit, account: str) -> None:
+    if unit.code != UNIT:
+        raise RefusedError(
+            "CC-UNIT", f"account {account!r} is in {unit.code}, not in {UNIT}", expected=UNIT, found=unit.code
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many steps for so much money, both in smallest units."""
+
+    steps: int
+    money: int
+    text: str
+
+    @classmethod
+    def parse(cls, text: str, unit: Unit, currency: Unit) -> Rate:
+        """Read ``STEPS=MONEY``, money in major units, such as ``1000=0.01``.
+
+        Raises:
+            MalformedError: ``CC-AMOUNT``.
+        """
+        steps, equals, money = text.partition("=")
+        if not equals:
+            raise MalformedError("CC-AMOUNT", f"a rate is STEPS=MONEY, such as 1000=0.01, found {text!r:.60}")
+        a, b = parse_amount(steps, unit), parse_amount(money, currency)
+        words = f"{format_amount(a, unit)} {unit.code} = {format_amount(b, currency)} {currency.code}"
+        return cls(a, b, words)
+
+    @property
+    def smallest(self) -> int:
+        """The fewest steps that give one smallest unit of money."""
+        return -(-self.steps // self.money)
+
+    def cut(self, steps: int) -> tuple[int, int]:
+        """Return how many of `steps` are converted and what they give: ``floor(steps * rate)``.
+
+        The steps taken are the fewest that give as much; the rest gives nothing yet.
+        """
+        gives = steps * self.money // self.steps
+        return -(-gives * self.steps // self.money), gives
+
+
+def convert_steps(
+    reader: Reader, *, source: str, to: str, funded_from: str, rate: str, id: str, steps: str | None = None
+) -> dict[str, Any]:
+    """Return the journal entry of one conversion of the steps of an account into money.
+
+    Under the id of a conversion out of this account that is recorded already it gives what that took, unless `steps`
+    is given: a try that was cut off can be told again.
+
+    Args:
+        source: The account in STEP.
+        to: The account that gets the money, such as that of a running track.
+        funded_from: The sponsor's account, which pays; in the currency of `to`.
+        rate: ``STEPS=MONEY``, such as ``1000=0.01``; the record's reference declares it.
+        steps: How many at most; nothing is the whole balance.
+
+    Raises:
+        RefusedError: ``CC-UNKNOWN-ACCOUNT``; ``CC-UNIT``: not in STEP. ``CC-CONVERSION``: too few steps for one
+            smallest unit of money. ``CC-OVERDRAFT``: more steps than the account holds.
+        MalformedError: ``CC-AMOUNT``: a rate or number of steps has not its form.
+    """
+    account, target = reader.state.account_named(source), reader.state.account_named(to)
+    unit, currency = reader.unit_of(account), reader.unit_of(target)
+    _check_steps(unit, source)
+    declared = Rate.parse(rate, unit, currency)
+    known = _recorded(reader, id, account.number) if steps is None else None
+    available = parse_amount(steps, unit) if steps is not None else account.balance if known is None else known
+    if steps is not None and available > account.balance and reader.index.find_id(id) is None:
+        raise RefusedError(
+            "CC-OVERDRAFT", f"account {source!r} holds {account.balance:,} steps, fewer than {available:,}"
+        )
+    taken, gives = declared.cut(available)
+    if not gives:
+        least = format_amount(1, currency)
+        raise RefusedError(
+            "CC-CONVERSION",
+            f"{available:,} steps of {source!r} give nothing: {least} {currency.code} is {declared.smallest:,} steps at"
+            f" {declared.text}",
+        )
+    return {
+        "record": "conversion", "id": id, "from": source, "amount": format_amount(taken, unit), "to": to,
+        "gives": format_amount(gives, currency), "funded_from": funded_from, "reference": f"rate {declared.text}",
+    }  # fmt: skip
+
+
+def _recorded(reader: Reader, id_: str, account: int) -> int | None:
+    """Return how many steps a conversion out of this account took, if it has this id."""
+    row = reader.index.find_id(id_)
+    if row is None or row.kind != records.Conversion.KIND:
+        return None
+    record = reader.record(row.place)
+    assert isinstance(record, records.Conversion)
+    return record.amount if record.account == account else None

@@ -1,0 +1,164 @@
+"""Flows: what all gifts of a unit have come to, as one walk.
+
+Rules upheld here:
+
+- Units are followed along what paid for what; what a sponsor's money was exchanged for is told apart as earned.
+- States sum to what is asked about, in its own unit. What was acknowledged of an expenditure is spread evenly over the
+  units that it used, as in a trace, so that sums over single gifts and over all are the same.
+- What was converted counts by what became of what it bought: of money m that bought g goods, of which a came to some
+  state or a better one, that state and those better have ⌊m·a/g⌋. So rounding is never for the better.
+- Work is bounded; what lies beyond is "not followed".
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from charitychain import records
+from charitychain.ends import end_of, spread
+from charitychain.reading import Reader
+from charitychain.report.scan import Scan
+from charitychain.state.flow import PIECE_LIMIT, follow_all, reversals_of
+from charitychain.state.lookup import Lookup
+from charitychain.state.movements import Kind, Movement, Ref
+from charitychain.tape import Run, convert, join_runs
+
+__all__ = ["STATES", "Fates"]
+
+STATES = (
+    "acknowledged", "operator", "stand-in", "evidenced", "reported", "disputed", "lost", "refunded", "held",
+    "earned", "converted", "not followed", "reversed",
+)  # fmt: skip
+"""What units may have come to, from the best known; ``acknowledged`` is by an independent key."""
+_SAID = {"independent": "acknowledged", "recipient": "acknowledged"}
+_DEPTH = 32
+_KEPT = 200_000
+
+
+class _Kept:
+    """Look-ups in the index of which the last are kept."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._index, self._reader = reader.index, reader
+        self._movements: OrderedDict[Ref, Movement] = OrderedDict()
+        self._outflows: OrderedDict[int, tuple[list[Movement], list[int]]] = OrderedDict()
+
+    def movement(self, account: int, index: int) -> Movement:
+        key = (account, index)
+        found = self._movements.get(key)
+        if found is None:
+            found = self._movements[key] = self._index.movement(account, index)
+            if len(self._movements) > _KEPT:
+                self._movements.popitem(last=False)
+        return found
+
+    def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
+        if account not in self._outflows:
+            found = list(self._index.outflows(account, -1))
+            while self._outflows and len(found) + sum(len(kept) for kept, _ in self._outflows.values()) > _KEPT:
+                self._outflows.popitem(last=False)
+            self._outflows[account] = found, [movement.index for movement in found]
+        listed, numbers = self._outflows[account]
+        for at in range(bisect.bisect_right(numbers, after), len(listed)):
+            if before is not None and numbers[at] >= before:
+                return
+            yield listed[at]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+
+class Fates:
+    """Says what stretches of inflows have come to; each end is read once."""
+
+    def __init__(self, seen: Scan) -> None:
+        self._seen, self._reader = seen, seen.reader
+        # Enough for every movement to be met several times; circles between even accounts can multiply pieces.
+        self._left = max(20 * PIECE_LIMIT, 4 * sum(account.log.size for account in seen.reader.state.accounts))
+        self._lookup = cast(Lookup, _Kept(seen.reader))
+        self._checked: set[Ref] = set()
+        self._ends: dict[Ref, tuple[int, list[tuple[str, int]], str]] = {}
+
+    def of(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]]) -> tuple[Counter[str], Counter[str]]:
+        """Return amounts by state, and those of them that were converted on the way."""
+        return self._of(stretches, 0)
+
+    def _of(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]], depth: int) -> tuple[Counter[str], Counter[str]]:
+        reader, found, goods = self._reader, Counter[str](), Counter[str]()
+        flow = follow_all(self._lookup, reader.state.accounts, stretches, limit=max(self._left, 0))
+        reader.check_movements(flow.touched - self._checked)
+        self._checked |= flow.touched
+        self._left -= len(flow.touched)
+        for ref, runs in flow.used.items():
+            outflow = self._lookup.movement(*ref)
+            if outflow.kind != Kind.CONVERTED_OUT:
+                self._used(outflow, runs, found)
+        for state, amounts in (
+            ("refunded", flow.refunds.values()), ("reversed", flow.voided.values()),
+            ("held", [run.length for runs in flow.held.values() for run in runs]),
+            ("not followed", flow.remainder.values()),
+        ):  # fmt: skip
+            found[state] += sum(amounts)
+        for ref, runs in flow.used.items():
+            outflow = self._lookup.movement(*ref)
+            if outflow.kind == Kind.CONVERTED_OUT:
+                self._bought(outflow, runs, goods, depth)
+        found.update(goods)
+        return found, goods
+
+    def _used(self, outflow: Movement, runs: Sequence[Run], found: Counter[str]) -> None:
+        """Add what is known of the units of an expenditure."""
+        net, levels, rest = self._end((outflow.account, outflow.index), outflow)
+        left = sum(run.length for run in runs)
+        for state, amount in spread(runs, levels, net):
+            found[state] += amount
+            left -= amount
+        found[rest] += left
+
+    def _end(self, ref: Ref, outflow: Movement) -> tuple[int, list[tuple[str, int]], str]:
+        """Return what stands of an expenditure, how much of it is in the best state or the next ones, and the rest."""
+        if ref not in self._ends:
+            known, account = self._seen.known, self._reader.state.accounts[outflow.account]
+            record = known.get(outflow.place)
+            assert isinstance(record, records.Expenditure)
+            undone = [(back.place, back.amount) for back, _ in reversals_of(self._lookup, account, outflow)]
+            end = end_of(known, self._seen.owners, record.id, outflow.place, record.amount, undone=undone)
+            net = record.amount - sum(part for _, part in undone)
+            levels = [(_SAID.get(how, how), amount) for how, amount in end.levels]
+            rest = end.state if end.state in ("disputed", "lost") else "evidenced" if record.evidence else "reported"
+            self._ends[ref] = net, levels, rest
+        return self._ends[ref]
+
+    def _bought(self, outflow: Movement, runs: Sequence[Run], goods: Counter[str], depth: int) -> None:
+        """Add what became of units that were converted, by what became of what they bought."""
+        total = sum(run.length for run in runs)
+        assert outflow.target is not None
+        inflow = self._lookup.movement(*outflow.target)
+        assert inflow.conversion is not None
+        if inflow.second is not None:
+            goods["earned"] += total
+            return
+        if depth >= _DEPTH:
+            goods["not followed"] += total
+            return
+        taken, given = inflow.conversion
+        parts = []
+        for run in join_runs(sorted(runs)):
+            ends = (convert(z, given=given, taken=taken) for z in (run.position, run.position + run.length))
+            low, high = ends
+            if low < high:
+                parts.append((low, high))
+        bought = sum(high - low for low, high in parts)
+        if not bought:
+            goods["converted"] += total
+            return
+        became, _ = self._of({outflow.target: parts}, depth + 1)
+        amount = before = 0
+        for state in STATES:
+            amount += became[state]
+            upto = total * amount // bought
+            goods[state] += upto - before
+            before = upto

@@ -1,0 +1,240 @@
+"""Scan: one pass over the records of a ledger, which adds up what they say.
+
+Rules upheld here:
+
+- Each block, statement and column is checked against the sealed head before it counts, and each signature of an author.
+- A record belongs to a period by the last day of the date that it states, else by the day on which it was sealed.
+- An expenditure counts as what is left of it at the head; a gift too.
+- Sums stand by unit, and by what tells them apart; nothing is added up here that differs in unit.
+- Memory grows with statements, accounts and expenditures, not with the gifts of a batch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, cast
+
+from charitychain import records
+from charitychain.codec import MAX_INT
+from charitychain.ends import Owners
+from charitychain.errors import VerificationError
+from charitychain.index import Index
+from charitychain.reading import Reader, Records, day
+from charitychain.records import Place
+from charitychain.report.distinct import Distinct, people_of
+from charitychain.state.accounts import AccountState
+from charitychain.state.lookup import Link, find_gift
+from charitychain.state.movements import Kind, Movement, Ref
+from charitychain.state.terms import days_of
+from charitychain.transit import Taken
+
+__all__ = ["Scan", "scan"]
+
+Stretches = dict[Ref, list[tuple[int, int]]]
+
+
+class _Beside:
+    """The index for look-ups, with tables of its own beside it that are gone in the end."""
+
+    def __init__(self, index: Index) -> None:
+        self._index, self._db = index, sqlite3.connect("", isolation_level=None)
+        self.run = self.rows = self._db.execute
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+
+class Scan:
+    """What the records of a period say, minor units; see `scan`. Keys begin with the code of the unit."""
+
+    def __init__(self, reader: Reader, first: str | None, last: str | None) -> None:
+        self.reader, self.first, self.last = reader, first, last
+        self.known = Records(reader)
+        self.owners = Owners(self.known)
+        self.gifts: Counter[str] = Counter()  # single, columns, undone
+        self.donors, self.seconds = Distinct(), Distinct()
+        self.received: Counter[tuple[str, str | None]] = Counter()
+        self.spent: dict[str, Counter[tuple[str, str | None]]] = defaultdict(Counter)
+        self.converted: Counter[tuple[str, str, bool, int]] = Counter()
+        self.refunded: Counter[str] = Counter()
+        self.outcomes: dict[str, list[int]] = {}
+        self.late = 0
+        self.cohort: dict[str, Stretches] = defaultdict(dict)
+        self.transit: Counter[str] = Counter()
+        self.transit_here: Counter[str] = Counter()
+        self.at_most: set[str] = set()
+        self._inflows: dict[Place, Movement] = {}
+        self._run: tuple[Movement, int] | None = None
+        self._lates: set[Place] = set()
+        self._undone: Counter[str] = Counter()
+
+    def inside(self, record: Any, sealed: int) -> bool:
+        """Say whether a record belongs to the period; `sealed` is its block's time."""
+        stated = getattr(record, "date", None)
+        last = days_of(stated)[1] if stated is not None else day(sealed)
+        return (self.first is None or last >= self.first) and (self.last is None or last <= self.last)
+
+    def run(self) -> Scan:
+        reader, index = self.reader, self.reader.index
+        self._lates = {place for _, place in index.linked(Link.LATE)}
+        for account in reader.state.accounts:
+            for inflow in index.inflows(account.number, MAX_INT):
+                if inflow.kind == Kind.DONATED:
+                    self._inflows[inflow.place] = inflow
+        with closing(_Beside(index)) as beside:
+            taken = Taken(cast(Index, beside))
+            for place, record, columns in self._records():
+                self._see(place, record, columns, taken)
+            self._end_run()
+            self._waits(taken)
+        return self
+
+    def _records(self) -> Iterator[tuple[Place, records.Record, bytes | None]]:
+        """Yield each record with its place, and the columns of a batch, all checked."""
+        for height in range(self.reader.head.height + 1):
+            for number in range(len(self.reader.checked_block(height).statements)):
+                statement = self.reader.statement(Place(height, number, 0))
+                self.known.author(Place(height, number, 0))
+                columns = iter(statement.columns)
+                for nth, data in enumerate(statement.record_bytes):
+                    record = records.decode_record(data)
+                    batch = next(columns) if isinstance(record, records.Gifts) else None
+                    yield Place(height, number, nth), record, batch
+
+    def _see(self, place: Place, record: records.Record, columns: bytes | None, taken: Taken) -> None:
+        sealed = self.reader.time(place)
+        if isinstance(record, records.Donation | records.Gifts):
+            self._gift(place, record, columns, sealed, taken)
+            return
+        if isinstance(record, records.Acknowledgement):
+            taken.said(self.reader.state, record)
+        elif isinstance(record, records.Reversal):
+            taken.undone(record)
+            self._reversal(record)
+        if not self.inside(record, sealed):
+            return
+        self.late += place in self._lates
+        if isinstance(record, records.Expenditure):
+            self._expenditure(place, record)
+        elif isinstance(record, records.Conversion):
+            ends = (self._account(record.account).unit, self._account(record.to).unit)
+            self.converted[(*ends, record.funded_from is not None, 0)] += record.amount
+            self.converted[(*ends, record.funded_from is not None, 1)] += record.gives
+        elif isinstance(record, records.Refund):
+            outflow = self._outflow(record.id, place)
+            self.refunded[self._account(outflow.account).unit] += outflow.amount
+        elif isinstance(record, records.Outcome):
+            sums = self.outcomes.setdefault(record.indicator, [0, 0, 0])
+            for at, more in enumerate((1, record.quantity, record.beneficiaries or 0)):
+                sums[at] += more
+
+    def _account(self, number: int) -> AccountState:
+        return self.reader.state.account(number)
+
+    def _gift(
+        self, place: Place, record: records.Donation | records.Gifts, columns: bytes | None, sealed: int, taken: Taken
+    ) -> None:
+        inflow, low = self._inflows.get(place), 0
+        if inflow is not None:
+            self._end_run()
+            owner = self.owners.then(self._account(inflow.account), place)
+            by_owner = self.reader.state.party(self.known.author(place)).number == owner
+            start = inflow.in_before
+            taken.took(inflow.account, inflow.index, start, inflow.amount, by_owner=by_owner)
+        elif self._run is not None:
+            inflow, low = self._run
+        if inflow is None or inflow.account != record.account or inflow.place[:2] != place[:2]:
+            raise self._unfit()
+        self._run = inflow, low + record.amount
+        if not self.inside(record, sealed):
+            return
+        self.late += place in self._lates
+        unit = self._account(record.account).unit
+        stretches = self.cohort[unit].setdefault((inflow.account, inflow.index), [])
+        if stretches and stretches[-1][1] == low:
+            stretches[-1] = (stretches[-1][0], low + record.amount)
+        else:
+            stretches.append((low, low + record.amount))
+        self.received[unit, record.source] += record.amount
+        if isinstance(record, records.Donation):
+            self.gifts["single"] += 1
+            if record.donor is not None:
+                self.donors.add(record.donor)
+            return
+        self.gifts["columns"] += record.count
+        for counted, people in zip((self.donors, self.seconds), people_of(columns or b"", record.width), strict=False):
+            counted.add(people)
+
+    def _end_run(self) -> None:
+        if self._run is not None and self._run[0].amount != self._run[1]:
+            raise self._unfit()
+        self._run = None
+
+    def _unfit(self) -> VerificationError:
+        return VerificationError("CC-INDEX", "the index says of gifts what was not sealed; remove it, it is made anew")
+
+    def _reversal(self, record: records.Reversal) -> None:
+        """Take a gift that was entered wrongly off what was received, if it belongs to the period."""
+        gift = find_gift(self.reader.index, record.reverses)
+        row = self.reader.index.find_id(record.id)
+        if gift is None or row is None:
+            return
+        made = self.known.reader.record(gift.place)
+        if self.inside(made, self.reader.time(gift.place)):
+            self.received[self._account(gift.account).unit, getattr(made, "source", None)] -= row.amount
+            self._undone[gift.id] += row.amount
+            self.gifts["undone"] += self._undone[gift.id] == gift.amount
+
+    def _outflow(self, id_: str, place: Place) -> Movement:
+        row = self.reader.index.find_id(id_)
+        if row is None or row.account is None or row.movement is None or row.place != place:
+            raise self._unfit()
+        outflow = self.reader.index.movement(row.account, row.movement)
+        self.reader.check_movement(outflow)
+        if outflow.place != place:
+            raise self._unfit()
+        return outflow
+
+    def _expenditure(self, place: Place, record: records.Expenditure) -> None:
+        account = self._account(record.account)
+        leaf = account.reversed.find(self._outflow(record.id, place).index)
+        left = record.amount - (leaf.sum if leaf else 0)
+        if not left:
+            return
+        tags = dict(account.terms.tags)
+        owner = self.reader.state.parties[self.owners.then(account, place)].id
+        told = {"programme": tags.get("programme"), "organisation": owner, "region": tags.get("region")}
+        self.spent["category"][account.unit, record.category] += left
+        if record.category != "loss":
+            for by, name in told.items():
+                self.spent[by][account.unit, name] += left
+
+    def _waits(self, taken: Taken) -> None:
+        """Note what is in transit: of all gifts, and of those of the period."""
+        state = self.reader.state
+        whole = self.first is None and self.last is None
+        stretches = {ref: parts for found in self.cohort.values() for ref, parts in found.items()}
+        for sums, asked in ((self.transit, None), (self.transit_here, stretches)):
+            if whole and asked is not None:
+                sums.update(self.transit)
+                continue
+            for number, amount, at_most in taken.waiting(state, asked):
+                unit = state.accounts[number].unit
+                sums[unit] += amount
+                if at_most:
+                    self.at_most.add(unit)
+
+
+def scan(reader: Reader, first: str | None, last: str | None) -> Scan:
+    """Go through a ledger once and add up what belongs to a period, of which each end may be open.
+
+    Raises:
+        VerificationError: something is damaged or was not sealed.
+    """
+    return Scan(reader, first, last).run()

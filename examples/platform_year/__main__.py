@@ -1,0 +1,130 @@
+"""A synthetic philanthropy year, recorded, verified, traced and reported. NOTHING IN IT IS REAL.
+
+Run it with ``make demo-year``, or ``python examples/platform_year --gifts 20000 --folder somewhere``. Its shape is that
+of figures which a national platform published for 2020, times a scale; its events, people and organisations are made up
+by a generator from a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+sys.path.insert(0, str(Path(__file__).parent))
+import book
+import events
+import figures
+
+from charitychain import Ledger
+
+T = TypeVar("T")
+BANNER = "SYNTHETIC DATA: every gift, person and organisation here is made up by a generator; nothing of it happened."
+PERIOD = ("--from", "2020", "--to", "2020")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the year; return 0 if everything came out as it should."""
+    parser = argparse.ArgumentParser(prog="platform_year", description=BANNER)
+    parser.add_argument("--gifts", type=int, default=1_000_000, help="gifts of orders; the scale is this over 10^10")
+    parser.add_argument("--seed", type=int, default=2020, help="what all numbers are drawn from")
+    parser.add_argument("--folder", type=Path, help="keep tables, ledger, keys and report here; it must be empty")
+    told = parser.parse_args(arguments)
+    try:
+        year = figures.Year(told.gifts)
+    except ValueError as error:
+        parser.error(str(error))
+    if told.folder is None:
+        with tempfile.TemporaryDirectory(prefix="charitychain-year-") as name:
+            return run(Path(name), year, told.seed)
+    told.folder.mkdir(parents=True, exist_ok=True)
+    if any(told.folder.iterdir()):
+        parser.error(f"{told.folder} is not empty")
+    return run(told.folder, year, told.seed)
+
+
+def run(folder: Path, year: figures.Year, seed: int) -> int:
+    """Make a year in an empty folder and print what became of it."""
+    print(f"# {BANNER}")
+    scale = f"{year.gifts:,} / {figures.GIFTS:,}"
+    print(f"# Seed {seed}; {year.gifts:,} gifts: the published figures of 2020 times {scale}.")
+    print("# What must exist stays at least 1; there are at least 24 organisations.\n", flush=True)
+    start = time.perf_counter()
+    tables = _stage("tables written", lambda: events.write_tables(folder, year, seed))
+    path, keys = folder / "year.ledger", folder / "keys"
+    with Ledger.create(
+        path, origin=book.ORIGIN, keys=keys, name=f"Platform ({book.SYNTHETIC})", clock=lambda: float(book.CLOSING)
+    ) as ledger:
+        made = book.Book(ledger, year, tables, seed)
+        _stage("parties and accounts", made.open)
+        _stage("gifts of orders", made.enter_orders)
+        _stage("walks, and tracks built of them", made.enter_walks)
+        _stage("entries of hours", made.enter_hours)
+        _stage("gifts matched", made.match)
+        _stage("funds pass on", made.pass_on)
+        _stage("projects spend, others confirm", made.spend)
+        _stage("people insured or trained", made.serve)
+        _stage("masks given, bought, moved, lost", made.relieve)
+        _stage("year closed", made.close)
+        checked = _stage("verified", ledger.verify)
+        print(f"verification: {'holds' if checked.holds else 'FAILS'}", flush=True)
+        for fault in checked.faults:
+            print(f"  {fault.code} {fault.message}")
+    command = _Command(folder)
+    print("\n# One gift of each programme, followed to its ends (SYNTHETIC):\n", flush=True)
+    traced = _stage("traced", lambda: [command("trace", gift) for gift in made.traced.values()])
+    print("\n# The report of the year (SYNTHETIC):\n", flush=True)
+    reported = _stage("reported", lambda: command("report", *PERIOD))
+    kept = _stage("report kept as report.json", lambda: command("report", *PERIOD, "--json", into="report.json"))
+    good = checked.holds and all(traced) and reported and kept
+    print(f"\n# {BANNER}\n# All of it took {time.perf_counter() - start:.1f} s.")
+    return 0 if good else 1
+
+
+def _stage(what: str, act: Callable[[], T]) -> T:
+    """Do one stage, and print how long it took and how many things it was about."""
+    start = time.perf_counter()
+    result = act()
+    count = f"{result:>12,}" if isinstance(result, int) and not isinstance(result, bool) else " " * 12
+    print(f"{time.perf_counter() - start:8.2f} s {count} {what}", flush=True)
+    return result
+
+
+class _Command:
+    """Runs the command line on the year's ledger, and shows what it prints."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = os.environ | {
+            "CHARITYCHAIN_KEYS": str(folder / "keys"),
+            "CHARITYCHAIN_LEDGER": str(folder / "year.ledger"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+            ),
+        }
+
+    def __call__(self, *command: str, into: str | None = None) -> bool:
+        print(f"$ charitychain {' '.join(command)}{f' > {into}' if into else ''}", flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "charitychain", *command], cwd=self._folder, env=self._environment, check=False,
+            capture_output=True,
+        )  # fmt: skip
+        if into is None:
+            print(done.stdout.decode(), flush=True)
+        else:
+            (self._folder / into).write_bytes(done.stdout)
+        if done.returncode:
+            print(done.stderr.decode())
+            print(f"(this command failed with exit code {done.returncode})", flush=True)
+        return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""``programme services``: what is recorded, that nobody is named, and the exit codes of what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+
+from cli.conftest import Cli
+
+ANN, BO = "0a" * 16, "0b" * 16
+ROWS = (
+    f"person,date,service,price\n{BO},2020-05-01,cover,1.50\n{ANN},2020-05-01,cover,1.25\n"
+    f"{ANN},2020-05-02,cover,1.25\n{BO},2020-05-01,first aid,2.00\n"
+)
+ENTER = ("programme", "services", "s.csv", "--account", "edu", "--payee", "Mutual")
+
+
+def test_people_are_counted_and_not_named(village: Cli) -> None:
+    """2.75 and 1.25 for cover, 2.00 for first aid; two people covered; the list's hash; entered once."""
+    (village.work / "s.csv").write_text(ROWS)
+    done = village.json(*ENTER)
+    told = [(row["record"], row.get("amount"), row.get("purpose"), row.get("beneficiaries")) for row in done["records"]]
+    assert [row for row in told if row[0] == "expenditure"] == [
+        ("expenditure", "2.75", "cover", None), ("expenditure", "1.25", "cover", None),
+        ("expenditure", "2.00", "first aid", None),
+    ]  # fmt: skip
+    assert [row[3] for row in told if row[0] == "outcome"] == [2, 1]
+    assert done["records"][0]["evidence"] == [hashlib.sha256(f"{ANN}\n{BO}\n".encode()).hexdigest()]
+    assert bytes.fromhex(ANN) not in village.ledger.read_bytes() and ANN.encode() not in village.ledger.read_bytes()
+    assert "was there already" in village.ok(*ENTER)
+    assert "holds" in village.ok("verify")
+
+
+def test_refusals_have_their_exit_codes(village: Cli) -> None:
+    """A person twice, more than there is, a name, options that the table gives."""
+    table = village.work / "s.csv"
+    table.write_text(ROWS + f"{BO},2020-05-01,cover,1.50\n")
+    assert "line 6" in village.fails(7, *ENTER)
+    table.write_text(ROWS.replace("2.00", "20.00"))
+    assert "CC-OVERDRAFT" in village.fails(7, *ENTER)
+    table.write_text(ROWS.replace(BO, "Bo"))
+    assert "never a name" in village.fails(7, *ENTER)
+    village.fails(2, *ENTER, "--date", "2020")

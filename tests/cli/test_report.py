@@ -1,0 +1,135 @@
+"""``report``: formats, periods, rates and the check of a published report, with their exit codes."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from cli.conftest import Cli
+
+RECORDS = [
+    {"record": "expenditure", "id": "X-1", "from": "edu", "amount": "4.00", "payee": "p", "purpose": "q",
+     "date": "2025-03-02"},
+    {"record": "donation", "id": "D-2", "account": "edu", "amount": "7.50", "date": "2025-02-28", "source": "<b>web"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def spent(village: Cli) -> Cli:
+    """Give the village a use, and a gift from a source that would like to be bold."""
+    village.ok("import", village.journal(RECORDS))
+    return village
+
+
+def published(cli: Cli, *args: str | Path) -> Path:
+    path = cli.work / "r.json"
+    path.write_text(cli.ok("report", "--format", "json", *args), "utf-8")
+    return path
+
+
+def test_a_table_tells_each_figure_and_how(spent: Cli) -> None:
+    """The table holds the headline first, and under each figure how it is computed."""
+    lines = spent.ok("report").splitlines()
+    assert lines[0] == "village.example/2026, the start to the end, as of block 2"
+    assert lines[3].startswith(
+        "  CNY: share of all received whose trace reaches an end acknowledged by an independent key"
+    )
+    assert lines[3].endswith(": 0.00 % (0.00 of 20.00)")
+    assert lines[4].startswith("      All gifts of the period are followed")
+    assert "  CNY received: 20.00 CNY" in lines and "  CNY held: 16.00 CNY" in lines
+
+
+def test_a_period_bounds_what_counts(spent: Cli) -> None:
+    """--from and --to are days, months or years, both counted; a period turned round is a usage error."""
+
+    def received(*args: str) -> str:
+        figures = spent.json("report", *args)["figures"]
+        return str(next(figure["value"] for figure in figures if figure["id"] == "received.CNY"))
+
+    assert received("--from", "2025-02-28", "--to", "2025-02-28") == "7.50"
+    assert received("--to", "2025-02") == "7.50"
+    assert received("--to", "2025-02-27") == "0.00"
+    assert received("--from", "2025-03-01") == "12.50"
+    assert received() == "20.00"
+    assert received("--at-height", "1") == "12.50"
+    assert "before it begins" in spent.fails(2, "report", "--from", "2026", "--to", "2025")
+    spent.fails(2, "report", "--from", "yesterday")
+
+
+def test_the_page_is_well_formed(spent: Cli) -> None:
+    """The page's tags close, nothing hostile becomes one, and no attribute loads anything."""
+    text = spent.ok("report", "--format", "html")
+    opened: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag not in ("script", "b", "img", "link", "iframe") and not {"src", "href"} & dict(attrs).keys()
+            if tag not in ("meta", "br"):
+                opened.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert opened.pop() == tag
+
+    Reader().feed(text)
+    assert opened == [] and "&lt;b&gt;web" in text and 'lang="en"' in text
+
+
+def test_a_published_report_checks(spent: Cli) -> None:
+    """As published it is equal, also after the ledger grew; each changed figure is told, exit code 1."""
+    path = published(spent, "--from", "2025")
+    spent.ok("donate", "edu", "1.00", "--date", "2025-05-05")
+    assert "all as the ledger has them at block 2" in spent.ok("report", "--check", path)
+    assert spent.json("report", "--check", path) == {"equal": True, "differences": []}
+    report = json.loads(path.read_text("utf-8"))
+    figure = next(figure for figure in report["figures"] if figure["id"] == "spent.CNY")
+    figure["value"] = "3.00"
+    path.write_text(json.dumps(report), "utf-8")
+    done = spent.run("report", "--check", path)
+    assert done.returncode == 1
+    assert done.stdout.split("\n")[:4] == [
+        "spent.CNY", "  published  3.00 CNY", "  computed   4.00 CNY", "1 difference",
+    ]  # fmt: skip
+    done = spent.run("report", "--check", path, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["differences"] == [
+        {"id": "spent.CNY", "published": "3.00 CNY", "computed": "4.00 CNY"}
+    ]
+
+
+def test_what_is_no_report_is_unreadable(spent: Cli) -> None:
+    """Another format, or no file, is exit code 3; a height that the ledger has not reached is 4."""
+    path = published(spent)
+    report = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**report, "report": "charitychain-report/9"}), "utf-8")
+    assert "[CC-REPORT]" in spent.fails(3, "report", "--check", path)
+    assert "[CC-STORAGE]" in spent.fails(3, "report", "--check", spent.work / "none.json")
+    report["ledger"]["height"] = 99
+    path.write_text(json.dumps(report), "utf-8")
+    assert "[CC-UNKNOWN-MOMENT]" in spent.fails(4, "report", "--check", path)
+
+
+def test_rates_are_named_and_needed_again(spent: Cli) -> None:
+    """A report at rates states them; it is checked with their file alone, and never with another."""
+    table = spent.work / "rates.csv"
+    table.write_text("unit,to,rate,date,source\nCNY,EUR,0.1275,2025-12-31,Central bank\n")
+    path = published(spent, "--rates", table)
+    figures = {figure["id"]: figure["value"] for figure in json.loads(path.read_text("utf-8"))["figures"]}
+    assert figures["at-rates.EUR.received"] == "2.55"
+    assert "1 CNY = 0.1275 EUR on 2025-12-31, Central bank" in spent.ok("report", "--rates", table)
+    spent.ok("report", "--check", path, "--rates", table)
+    spent.fails(2, "report", "--check", path)
+    table.write_text("unit,to,rate,date,source\nCNY,EUR,0.5,2025-12-31,Central bank\n")
+    done = spent.run("report", "--check", path, "--rates", table)
+    assert done.returncode == 1 and done.stdout.startswith("rates.sha256\n")
+    table.write_text("unit,to,rate\nCNY,EUR,0.5\n")
+    assert "[CC-TABLE]" in spent.fails(7, "report", "--rates", table)
+    spent.fails(2, "report", "--check", published(spent), "--rates", table)
+
+
+def test_a_check_takes_its_moment_from_the_report(spent: Cli) -> None:
+    """--check beside a period, a moment or --format html is a usage error."""
+    path = published(spent)
+    for more in (("--from", "2025"), ("--at", "2025"), ("--at-height", "1"), ("--format", "html")):
+        spent.fails(2, "report", "--check", path, *more)
