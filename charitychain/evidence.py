@@ -3,6 +3,7 @@
 Rules upheld here:
 
 - A document is what its bytes are: names and dates of files count for nothing.
+- What could be a hash and a file is taken as neither.
 - The ledger's side is read out of sealed blocks, each checked, not out of the index.
 - Files are read in pieces, and no link is followed out of the folder.
 
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charitychain import records
-from charitychain.errors import NotFoundError, StorageError
+from charitychain.answers import Money
+from charitychain.errors import NotFoundError, RefusedError, StorageError
 from charitychain.reading import Reader
 from charitychain.records import Place
 
@@ -31,10 +33,14 @@ _HEX = set("0123456789abcdefABCDEF")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that the ledger names: its SHA-256 in hex, the records that name it, and a file that has it."""
+    """A document that the ledger names: its SHA-256 in hex, the records that name it, and a file that has it.
+
+    `amounts` are those that the records state, in the same order; None where one states none in an account's unit.
+    """
 
     hash: str
     records: tuple[str, ...]
+    amounts: tuple[Money | None, ...]
     file: str | None
 
 
@@ -71,9 +77,16 @@ def told_hash(text: str) -> str:
 
     Raises:
         NotFoundError: ``CC-EVIDENCE``: it is neither.
+        RefusedError: ``CC-EVIDENCE``: it is both.
         StorageError: ``CC-STORAGE``: the file cannot be read.
     """
     if len(text) == 64 and set(text) <= _HEX:
+        if os.path.isfile(text):  # nobody but its author knows which of the two is meant
+            raise RefusedError(
+                "CC-EVIDENCE",
+                f"{text!r} is a SHA-256 hash and the name of a file here: write './{text}' for the file, or tell the"
+                " hash from another folder",
+            )
         return text.lower()
     if not os.path.isfile(text):
         raise NotFoundError("CC-EVIDENCE", f"{text!r} is neither a file nor a SHA-256 hash of 64 hex digits")
@@ -91,9 +104,9 @@ def check_folder(reader: Reader, folder: Path, *, record: str | None = None) -> 
         StorageError: ``CC-STORAGE``: a file cannot be read, or the folder is none.
         VerificationError: a block is damaged or was not sealed.
     """
-    named: dict[str, list[str]] = {}
-    for id_, document in _named(reader, record):
-        named.setdefault(document, []).append(id_)
+    named: dict[str, list[tuple[str, Money | None]]] = {}
+    for document, id_, money in _named(reader, record):
+        named.setdefault(document, []).append((id_, money))
     found: dict[str, str] = {}
     unnamed = []
     for name in _files(folder):
@@ -102,30 +115,41 @@ def check_folder(reader: Reader, folder: Path, *, record: str | None = None) -> 
             found.setdefault(digest, name)
         else:
             unnamed.append(name)
-    documents = (Document(digest, tuple(ids), found.get(digest)) for digest, ids in named.items())
+    documents = []
+    for digest, by in named.items():
+        ids, amounts = zip(*by, strict=True)
+        documents.append(Document(digest, ids, amounts, found.get(digest)))
     return EvidenceCheck(tuple(documents), tuple(unnamed))
 
 
-def _named(reader: Reader, only: str | None) -> Iterator[tuple[str, str]]:
-    """Yield (record, document) for each document that a record names, in ledger order."""
+def _named(reader: Reader, only: str | None) -> Iterator[tuple[str, str, Money | None]]:
+    """Yield (document, record, its amount) for each document that a record names, in ledger order."""
     if only is not None:
         row = reader.index.find_id(only)
         if row is None:
             raise NotFoundError("CC-UNKNOWN-ID", f"this ledger holds no id {only!r}", id=only)
         reader.check_author(row.place)
-        yield from _of(reader.record(row.place))
+        yield from _of(reader, reader.record(row.place))
         return
     for height in range(reader.head.height + 1):
         for number, statement in enumerate(reader.checked_block(height).statements):
             reader.statement(Place(height, number, 0))  # its records are those that its author signed
             for record in statement.records():
-                yield from _of(record)
+                yield from _of(reader, record)
 
 
-def _of(record: records.Record) -> Iterator[tuple[str, str]]:
+def _of(reader: Reader, record: records.Record) -> Iterator[tuple[str, str, Money | None]]:
     for document in dict.fromkeys(getattr(record, "evidence", ())):
         name = record.series if isinstance(record, records.Gifts) else records.record_id(record)
-        yield name or "", document.hex()
+        yield document.hex(), name or "", _stated(reader, record)
+
+
+def _stated(reader: Reader, record: records.Record) -> Money | None:
+    """Return the amount that a record states, in the unit of its account."""
+    account, amount = getattr(record, "account", None), getattr(record, "amount", None)
+    if account is None or amount is None:
+        return None
+    return Money(amount, reader.unit_of(reader.state.account(account)))
 
 
 def _files(folder: Path) -> Iterator[str]:

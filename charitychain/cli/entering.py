@@ -13,7 +13,7 @@ from charitychain.cli.drafts import DRAFT, draft_target, write_look
 from charitychain.cli.privately import Privately, forget_unsealed
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 from charitychain.entries import describe
-from charitychain.errors import CharitychainError, NotFoundError, StorageError
+from charitychain.errors import CharitychainError, NotFoundError, RefusedError, StorageError
 from charitychain.index import IndexDamaged
 from charitychain.records import Place
 from charitychain.writer import Writer
@@ -29,7 +29,7 @@ def _hashes(context: click.Context, option: click.Parameter, told: tuple[str, ..
 
     try:
         return tuple(map(told_hash, told))
-    except NotFoundError as error:
+    except (NotFoundError, RefusedError) as error:
         raise click.BadParameter(error.message, context, option) from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from charitychain.answers import Money
 from charitychain.cli import output
 from charitychain.cli.entering import enter, recording
 from charitychain.cli.session import formatted, on_ledger, opened
@@ -57,12 +58,23 @@ def check_evidence(folder: Path, record: str | None, ledger: str | None, format_
         answer = check_folder(found.reader(), folder, record=record)
     format_ = "json" if as_json else format_
     if format_ == "json":
-        documents = [{"hash": each.hash, "records": list(each.records), "file": each.file} for each in answer.documents]
+        documents = [
+            {
+                "hash": each.hash,
+                "records": list(each.records),
+                "amounts": [money and {"amount": str(money), "unit": money.code} for money in each.amounts],
+                "file": each.file,
+            }
+            for each in answer.documents
+        ]
         output.write_json({"documents": documents, "unnamed": list(answer.unnamed)})
     else:
-        rows = [(each.hash, ", ".join(each.records), each.file or "MISSING") for each in answer.documents]
-        rows += [("", "none", name) for name in answer.unnamed]
-        output.show_rows(format_, ("document", "records", "file"), rows)
+        rows = [
+            (each.hash, ", ".join(each.records), ", ".join(map(_amount, each.amounts)), each.file or "MISSING")
+            for each in answer.documents
+        ]
+        rows += [("", "none", "", name) for name in answer.unnamed]
+        output.show_rows(format_, ("document", "records", "amounts", "file"), rows)
     if format_ == "table":
         missing = len(answer.missing)
         output.say(
@@ -70,3 +82,7 @@ def check_evidence(folder: Path, record: str | None, ledger: str | None, format_
             f" {len(answer.unnamed)} files are named by no record."
         )
     return 8 if answer.missing else 0
+
+
+def _amount(money: Money | None) -> str:
+    return f"{money} {money.code}" if money is not None else "-"

@@ -19,10 +19,11 @@ def test_a_document_is_recorded_by_its_hash_and_found_again(village: Any) -> Non
     village.ok(*SPEND, "--id", "X-1", "--evidence", "bills/2026/one.pdf", "--evidence", two.upper())
     assert village.json("show", "X-1")["evidence"] == [one, two]
     found = village.json("check-evidence", "bills")
+    paid = {"amount": "2.00", "unit": "CNY"}
     assert found == {
         "documents": [
-            {"hash": one, "records": ["X-1"], "file": "2026/one.pdf"},
-            {"hash": two, "records": ["X-1"], "file": "two.pdf"},
+            {"hash": one, "records": ["X-1"], "amounts": [paid], "file": "2026/one.pdf"},
+            {"hash": two, "records": ["X-1"], "amounts": [paid], "file": "two.pdf"},
         ],
         "unnamed": ["other.txt"],
     }
@@ -32,7 +33,7 @@ def test_a_document_is_recorded_by_its_hash_and_found_again(village: Any) -> Non
     assert "MISSING" in done.stdout and "1 of 2 documents are there, 1 missing" in done.stderr
     village.ok(*SPEND, "--id", "X-2", "--evidence", one)
     assert village.json("check-evidence", "bills", "--record", "X-2")["documents"] == [
-        {"hash": one, "records": ["X-2"], "file": "2026/one.pdf"}
+        {"hash": one, "records": ["X-2"], "amounts": [paid], "file": "2026/one.pdf"}
     ]
 
 
@@ -52,3 +53,32 @@ def test_links_are_not_followed_and_names_cannot_steer_a_terminal(village: Any) 
     (folder / "link.pdf").symlink_to(village.ledger)
     shown = village.ok("check-evidence", "bills")
     assert "\x1b" not in shown and "link.pdf" not in shown
+
+
+def test_what_could_be_a_hash_and_a_file_is_taken_as_neither(village: Any) -> None:
+    """A file whose name is 64 hex digits is named with ./ before it; else nobody knows which was meant."""
+    name = "ab" * 32
+    (village.work / name).write_bytes(b"bill")
+    told = village.fails(2, *SPEND, "--id", "X-1", "--evidence", name)
+    assert f"./{name}" in told.replace("\n", "")
+    village.fails(4, "show", "X-1")
+    village.ok(*SPEND, "--id", "X-1", "--evidence", f"./{name}")
+    assert village.json("show", "X-1")["evidence"] == [sha256(b"bill").hexdigest()]
+    (village.work / name).unlink()
+    village.ok(*SPEND, "--id", "X-2", "--evidence", name)
+    assert village.json("show", "X-2")["evidence"] == [name]
+
+
+def test_amounts_stand_beside_records_and_unnamed_files_change_no_code(village: Any) -> None:
+    """Each document stands beside its records and their amounts; a file that no record names changes no exit code."""
+    (village.work / "bills").mkdir()
+    (village.work / "bills" / "bill").write_bytes(b"bill")
+    (village.work / "bills" / "note").write_bytes(b"note")
+    village.ok(*SPEND, "--id", "X-1", "--evidence", "bills/bill")
+    village.ok(*SPEND, "--id", "X-2", "--evidence", "bills/bill")
+    rows = village.ok("check-evidence", "bills", "--format", "csv").splitlines()
+    assert rows == [
+        "document,records,amounts,file",
+        f'{sha256(b"bill").hexdigest()},"X-1, X-2","2.00 CNY, 2.00 CNY",bill',
+        ",none,,note",
+    ]

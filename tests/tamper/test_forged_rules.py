@@ -191,7 +191,7 @@ def test_record_of_an_unknown_kind_is_listed() -> None:
     parts = v.blocks()
     statement = sign([Donation("N", EDU, 1)], [seeded_key("platform")], v.identity, parts)
     data = records.encode_record(Donation("N", EDU, 1))
-    odd = bytes([data[0], 0x1A]) + data[2:]
+    odd = bytes([data[0], 0x1E]) + data[2:]
     tree = merkle.root(RECORDS, [record_hash(odd)])
     statement = header_changed(statement, root=tree)
     message = keys.signed_message("statement", v.identity, statement.header_bytes)

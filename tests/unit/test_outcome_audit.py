@@ -66,3 +66,14 @@ def test_a_claim_beyond_what_was_ever_spent_exceeds(book: Ledger) -> None:
     """Nobody refuses such a claim; everybody sees it."""
     say(book, "O-1", "X-1", "X-2", amount="16.01")
     assert told(book) == [(EXCEEDS, "Outcome O-1 claims 16.01 EUR, of which 16.00 EUR stands.")]
+
+
+def test_claims_that_fit_two_by_two_can_exceed_together(book: Ledger) -> None:
+    """8 of X-1, 8 of both and 6 of X-2 fit wherever two meet, and are 22 of 16 spent."""
+    say(book, "O-1", "X-1", amount="8")
+    say(book, "O-2", "X-1", "X-2", amount="8")
+    assert told(book) == []
+    say(book, "O-3", "X-2", amount="6")
+    assert told(book) == [
+        (EXCEEDS, "3 outcomes of books claim 22.00 EUR together, of which 16.00 EUR stands: O-1, O-2, O-3.")
+    ]
