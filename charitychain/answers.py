@@ -242,8 +242,7 @@ class Trace:
     `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
     that were not: neither is part of the sum. `ends` tells the same sum by state, in each unit; `outcomes` what the
-    uses led to. `disputed` says why the record of the gift itself is, if it is; `late` as
-    in a use.
+    uses led to. `disputed` says why the record of the gift itself is, if it is; `late` as in a use.
     """
 
     donation: str

@@ -49,8 +49,11 @@ def trace(
     if (mine is None) != bool(donation_id) or (mine is not None and pseudonym is not None):
         raise click.UsageError("Name gifts, or give a claim with --mine; with --pseudonym name series.")
     missing = answered = 0
-    gifts_of = _of_pseudonym(pseudonym, donation_id) if pseudonym is not None else None
-    gifts_of = gifts_of if mine is None else _claimed(mine)
+    gifts_of = None
+    if mine is not None:
+        gifts_of = _claimed(mine)
+    elif pseudonym is not None:
+        gifts_of = _of_pseudonym(pseudonym, donation_id)
     with opened(ledger, **moment) as found:
         if gifts_of is not None:
             donation_id = gifts_of(found.reader())

@@ -77,6 +77,14 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
     seal([entry], options)
 
 
+def seal_made(entry: dict[str, Any], options: dict[str, Any]) -> None:
+    """Seal an entry that was made elsewhere, with the options of every record; a reference of its own comes first."""
+    words = [text for text in (entry.get("reference"), options.pop("reference")) if text]
+    told = {name: options.pop(name) for name in ("date", "author")}
+    evidence = list(options.pop("evidence")) or None
+    seal([{**entry, **told, "reference": "; ".join(words) or None, "evidence": evidence}], options)
+
+
 def new_id(letter: str) -> str:
     """Return an id for a record that was given none."""
     return f"{letter}-{secrets.token_hex(5)}"

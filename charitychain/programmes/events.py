@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from charitychain.codec import MAX_INT
-from charitychain.errors import CharitychainError, MalformedError
+from charitychain.errors import CharitychainError, MalformedError, RefusedError
+from charitychain.records import check_date
+from charitychain.units import Unit
 
-__all__ = ["Event", "bad_event", "person", "read_events", "told", "whole"]
+__all__ = ["Event", "bad_event", "check_unit", "numbered_events", "person", "read_events", "told", "whole"]
 
 T = TypeVar("T")
 
@@ -52,6 +54,34 @@ def read_events(path: Path, *, required: tuple[str, ...], optional: tuple[str, .
             raise bad_event(path, reader.line_num + 1, "it is no UTF-8 text") from error
 
 
+def numbered_events(path: Path, *, required: tuple[str, ...]) -> Iterator[tuple[int, Event]]:
+    """Yield (number, row) of a table whose first column is a whole number that rises, and which has a `date`.
+
+    Raises:
+        MalformedError: ``CC-TABLE``: as `read_events`, or a number that does not rise. ``CC-RECORD``: no date.
+    """
+    name, previous = required[0], -1
+    for event in read_events(path, required=required):
+        number = whole(path, event, name)
+        if number <= previous:
+            raise bad_event(path, event.line, f"{name} {number} does not rise above {previous}")
+        previous = number
+        told(path, event.line, check_date, event.fields["date"])
+        yield number, event
+
+
+def check_unit(unit: Unit, account: str, expected: str) -> None:
+    """Check that an account is in the unit of its programme.
+
+    Raises:
+        RefusedError: ``CC-UNIT``.
+    """
+    if unit.code != expected:
+        raise RefusedError(
+            "CC-UNIT", f"account {account!r} is in {unit.code}, not in {expected}", expected=expected, found=unit.code
+        )
+
+
 def _check_header(path: Path, header: list[str], required: tuple[str, ...], optional: tuple[str, ...]) -> None:
     known = (*required, *optional)
     for name in header:
@@ -68,10 +98,10 @@ def bad_event(path: Path, line: int, what: str) -> MalformedError:
     return MalformedError("CC-TABLE", f"{path.name}, line {line}: {what}", line=line)
 
 
-def told(path: Path, line: int, read: Callable[[], T]) -> T:
+def told(path: Path, line: int, read: Callable[[str], T], text: str) -> T:
     """Return what `read` makes of a field, its errors with the file's name and line before them."""
     try:
-        return read()
+        return read(text)
     except CharitychainError as error:
         raise MalformedError(error.code, f"{path.name}, line {line}: {error.message}", line=line) from error
 

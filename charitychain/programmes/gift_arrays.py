@@ -16,7 +16,7 @@ from charitychain import columns
 from charitychain.codec import MAX_INT
 from charitychain.entries import build
 from charitychain.errors import RefusedError
-from charitychain.interop.gifts_table import Series
+from charitychain.interop.gifts_table import GIFTS_IN_STATEMENT, Series
 from charitychain.programmes.orders import OrderFile
 from charitychain.records import Gifts
 from charitychain.state.lookup import columns_at
@@ -32,7 +32,6 @@ __all__ = ["PARTS", "Fund", "Part", "Remainders"]
 
 PARTS = 10_000
 """Parts of a smallest unit in which remainders are counted: a percentage has two decimals."""
-GIFTS_IN_STATEMENT = 10_000
 
 
 class Remainders(NamedTuple):

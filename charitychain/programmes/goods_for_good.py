@@ -278,8 +278,8 @@ def _promise(path: Path, event: Event, unit: Unit) -> tuple[int, int]:
     if bool(fixed) == bool(percent):
         raise bad_event(path, event.line, "exactly one of fixed and percent is told")
     if fixed:
-        return told(path, event.line, lambda: parse_amount(fixed, unit)), PARTS
-    rate = told(path, event.line, lambda: parse_amount(percent, _PERCENT))
+        return told(path, event.line, lambda text: parse_amount(text, unit), fixed), PARTS
+    rate = told(path, event.line, lambda text: parse_amount(text, _PERCENT), percent)
     if rate > PARTS:
         raise bad_event(path, event.line, f"percent is at most 100, found {percent!r}")
     return 0, rate

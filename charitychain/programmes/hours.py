@@ -26,10 +26,9 @@ from charitychain import records
 from charitychain.errors import RefusedError
 from charitychain.interop.gifts_table import Row, Series, import_rows
 from charitychain.interop.journal import Imported
-from charitychain.programmes.events import Event, bad_event, person, read_events, told, whole
+from charitychain.programmes.events import Event, check_unit, numbered_events, person, whole
 from charitychain.reading import Reader
-from charitychain.records import check_date
-from charitychain.units import Unit, format_amount
+from charitychain.units import format_amount
 from charitychain.writer import Writer
 
 __all__ = ["import_hours", "spend_hours"]
@@ -66,7 +65,7 @@ def import_hours(
         if found is None:
             try:
                 found = Series(writer, account=id_, series=f"{prefix}-{id_}", origin="hours", author=author)
-                _check_minutes(found.unit, id_)
+                check_unit(found.unit, id_, UNIT)
             except RefusedError as error:
                 where = f"{path.name}, line {event.line}"
                 raise RefusedError(error.code, f"{where}: {error.message}", line=event.line) from error
@@ -74,25 +73,12 @@ def import_hours(
         return found
 
     def rows() -> Iterator[tuple[Series, Row]]:
-        previous = -1
-        for event in read_events(path, required=_COLUMNS):
-            entry, date = whole(path, event, "entry"), event.fields["date"]
-            if entry <= previous:
-                raise bad_event(path, event.line, f"entry {entry} does not rise above {previous}")
-            previous = entry
-            told(path, event.line, lambda date=date: check_date(date))  # type: ignore[misc]
+        for entry, event in numbered_events(path, required=_COLUMNS):
             minutes = whole(path, event, "minutes", least=1)
             donor = bytes.fromhex(person(path, event, "volunteer"))
-            yield series_of(event), Row(event.line, entry, minutes, donor, bytes(16), date)
+            yield series_of(event), Row(event.line, entry, minutes, donor, bytes(16), event.fields["date"])
 
     return import_rows(writer, rows, tick=tick)
-
-
-def _check_minutes(unit: Unit, account: str) -> None:
-    if unit.code != UNIT:
-        raise RefusedError(
-            "CC-UNIT", f"account {account!r} is in {unit.code}, not in {UNIT}", expected=UNIT, found=unit.code
-        )
 
 
 def spend_hours(reader: Reader, event: str, *, payee: str, purpose: str, id: str) -> dict[str, Any]:
@@ -110,7 +96,7 @@ def spend_hours(reader: Reader, event: str, *, payee: str, purpose: str, id: str
     """
     account = reader.state.account_named(event)
     unit = reader.unit_of(account)
-    _check_minutes(unit, event)
+    check_unit(unit, event, UNIT)
     row, amount = reader.index.find_id(id), account.balance
     if row is not None and row.kind == records.Expenditure.KIND and row.account == account.number:
         amount = row.amount

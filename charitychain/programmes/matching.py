@@ -79,7 +79,7 @@ def gifts_in(reader: Reader, series: str) -> Iterator[str]:
     last = reader.index.last_batch(series)
     if last is None:
         raise RefusedError("CC-UNKNOWN-ID", f"this ledger holds no series {series!r}", series=series)
-    for inflow in reader.index.inflows(last.account, reader.state.accounts[last.account].in_):
+    for inflow in reader.index.inflows(last.account, reader.state.accounts[last.account].log.size):
         if inflow.gifts is not None:
             yield from (gift.id for gift in gifts_of(reader.index, inflow) if gift.id.startswith(f"{series}/"))
 

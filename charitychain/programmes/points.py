@@ -23,10 +23,9 @@ from typing import Any
 from charitychain.errors import RefusedError
 from charitychain.interop.gifts_table import Row, Series, import_rows
 from charitychain.interop.journal import Imported
-from charitychain.programmes.events import bad_event, person, read_events, told, whole
-from charitychain.programmes.steps import Rate
+from charitychain.programmes.events import numbered_events, person, told, whole
+from charitychain.programmes.rates import Rate
 from charitychain.reading import Reader
-from charitychain.records import check_date
 from charitychain.units import CURRENCIES, Unit, format_amount, parse_amount
 from charitychain.writer import Writer
 
@@ -59,16 +58,11 @@ def import_acts(
     _check_points(target.unit, account)
 
     def rows() -> Iterator[tuple[Series, Row]]:
-        previous = -1
-        for event in read_events(path, required=_COLUMNS):
-            act, date = whole(path, event, "act"), event.fields["date"]
-            if act <= previous:
-                raise bad_event(path, event.line, f"act {act} does not rise above {previous}")
-            previous = act
-            told(path, event.line, lambda date=date: check_date(date))  # type: ignore[misc]
+        for act, event in numbered_events(path, required=_COLUMNS):
             whole(path, event, "points", least=1)
-            points = told(path, event.line, lambda text=event.fields["points"]: parse_amount(text, target.unit))  # type: ignore[misc]
-            yield target, Row(event.line, act, points, bytes.fromhex(person(path, event, "person")), bytes(16), date)
+            points = told(path, event.line, lambda text: parse_amount(text, target.unit), event.fields["points"])
+            donor = bytes.fromhex(person(path, event, "person"))
+            yield target, Row(event.line, act, points, donor, bytes(16), event.fields["date"])
 
     return import_rows(writer, rows, tick=tick)
 

@@ -62,8 +62,8 @@ def read_services(path: Path, unit: Unit) -> list[Group]:
         who, service, date = person(path, event, "person"), event.fields["service"], event.fields["date"]
         if not service:
             raise bad_event(path, event.line, "the service is empty")
-        told(path, event.line, lambda date=date: check_date(date))  # type: ignore[misc]
-        price = told(path, event.line, lambda text=event.fields["price"]: parse_amount(text, unit))  # type: ignore[misc]
+        told(path, event.line, check_date, date)
+        price = told(path, event.line, lambda text: parse_amount(text, unit), event.fields["price"])
         group = found.setdefault((service, date), Group(service, date))
         if who in group.people:
             raise bad_event(path, event.line, f"this person stands there twice for {service!r:.60} on {date}")

@@ -18,10 +18,6 @@ Rules upheld here:
 What it leaves to others: who may convert and whether the sponsor has the money (`charitychain.state`); and which
 walker carries which cent: within a conversion the boundary ``p`` becomes ``floor(p * money / steps)``, so that a walk
 shorter than the rate's steps for one smallest unit may carry none, although it counts.
-
->>> from charitychain.units import BUILT_IN
->>> Rate.parse("1000=0.01", BUILT_IN["STEP"], BUILT_IN["CNY"]).cut(3512)
-(3000, 3)
 """
 
 from __future__ import annotations
@@ -34,13 +30,13 @@ from typing import Any, NamedTuple
 from charitychain import records
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.interop.gifts_table import Row, Series, import_rows
-from charitychain.programmes.events import bad_event, person, read_events, told, whole
+from charitychain.programmes.events import check_unit, numbered_events, person, whole
+from charitychain.programmes.rates import Rate
 from charitychain.reading import Reader
-from charitychain.records import check_date
-from charitychain.units import Unit, format_amount, parse_amount
+from charitychain.units import format_amount, parse_amount
 from charitychain.writer import Writer
 
-__all__ = ["Entered", "Rate", "Walk", "convert_steps", "import_walks"]
+__all__ = ["Entered", "Walk", "convert_steps", "import_walks"]
 
 UNIT = "STEP"
 _COLUMNS = ("walk", "walker", "date", "steps")
@@ -100,7 +96,7 @@ def import_walks(
     if least < 1:
         raise MalformedError("CC-AMOUNT", f"the fewest steps that enter are 1 at least, found {least}")
     target = Series(writer, account=account, series=series, origin="steps", author=author)
-    _check_steps(target.unit, account)
+    check_unit(target.unit, account, UNIT)
     left: list[Walk] = []
     count = total = 0
 
@@ -122,57 +118,9 @@ def import_walks(
 
 
 def _walks(path: Path) -> Iterator[tuple[int, Walk]]:
-    previous = -1
-    for event in read_events(path, required=_COLUMNS):
-        walk, steps = whole(path, event, "walk"), whole(path, event, "steps")
-        if walk <= previous:
-            raise bad_event(path, event.line, f"walk {walk} does not rise above {previous}")
-        previous, date = walk, event.fields["date"]
-        told(path, event.line, lambda date=date: check_date(date))  # type: ignore[misc]
-        yield event.line, Walk(walk, person(path, event, "walker"), date, steps)
-
-
-def _check_steps(unit: Unit, account: str) -> None:
-    if unit.code != UNIT:
-        raise RefusedError(
-            "CC-UNIT", f"account {account!r} is in {unit.code}, not in {UNIT}", expected=UNIT, found=unit.code
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many steps for so much money, both in smallest units."""
-
-    steps: int
-    money: int
-    text: str
-
-    @classmethod
-    def parse(cls, text: str, unit: Unit, currency: Unit) -> Rate:
-        """Read ``STEPS=MONEY``, money in major units, such as ``1000=0.01``.
-
-        Raises:
-            MalformedError: ``CC-AMOUNT``.
-        """
-        steps, equals, money = text.partition("=")
-        if not equals:
-            raise MalformedError("CC-AMOUNT", f"a rate is STEPS=MONEY, such as 1000=0.01, found {text!r:.60}")
-        a, b = parse_amount(steps, unit), parse_amount(money, currency)
-        words = f"{format_amount(a, unit)} {unit.code} = {format_amount(b, currency)} {currency.code}"
-        return cls(a, b, words)
-
-    @property
-    def smallest(self) -> int:
-        """The fewest steps that give one smallest unit of money."""
-        return -(-self.steps // self.money)
-
-    def cut(self, steps: int) -> tuple[int, int]:
-        """Return how many of `steps` are converted and what they give: ``floor(steps * rate)``.
-
-        The steps taken are the fewest that give as much; the rest gives nothing yet.
-        """
-        gives = steps * self.money // self.steps
-        return -(-gives * self.steps // self.money), gives
+    for walk, event in numbered_events(path, required=_COLUMNS):
+        steps = whole(path, event, "steps")
+        yield event.line, Walk(walk, person(path, event, "walker"), event.fields["date"], steps)
 
 
 def convert_steps(
@@ -197,7 +145,7 @@ def convert_steps(
     """
     account, target = reader.state.account_named(source), reader.state.account_named(to)
     unit, currency = reader.unit_of(account), reader.unit_of(target)
-    _check_steps(unit, source)
+    check_unit(unit, source, UNIT)
     declared = Rate.parse(rate, unit, currency)
     known = _recorded(reader, id, account.number) if steps is None else None
     available = parse_amount(steps, unit) if steps is not None else account.balance if known is None else known

@@ -8,7 +8,18 @@ from fractions import Fraction
 import pytest
 
 from charitychain.errors import MalformedError
-from charitychain.programmes.matching import match_of, read_ratio
+from charitychain.ledger import Ledger
+from charitychain.programmes.matching import gifts_in, match_of, read_ratio
+
+
+def test_a_series_is_found_whole_where_each_gift_was_spent_before_the_next(ledger: Ledger) -> None:
+    """More movements than units came in: none of the later gifts is left out."""
+    with ledger.writer() as writer:
+        writer.account("edu", unit="CNY")
+        for number in (1, 2, 3):
+            writer.gifts("taps", account="edu", ids=[number], amounts=["0.01"])
+            writer.expenditure(f"X-{number}", source="edu", amount="0.01", payee="Shop", purpose="chalk")
+    assert list(gifts_in(ledger.reader(), "taps")) == ["taps/1", "taps/2", "taps/3"]
 
 
 def test_matches_are_rounded_down_and_bounded() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from charitychain.programmes.steps import Rate
+from charitychain.programmes.rates import Rate
 from charitychain.units import Unit
 
 

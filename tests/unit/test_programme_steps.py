@@ -13,7 +13,8 @@ import pytest
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
 from charitychain.interop import gifts_table
 from charitychain.ledger import Ledger
-from charitychain.programmes.steps import Entered, Rate, Walk, convert_steps, import_walks
+from charitychain.programmes.rates import Rate
+from charitychain.programmes.steps import Entered, Walk, convert_steps, import_walks
 from charitychain.units import BUILT_IN
 
 ROOT = Path(__file__).parents[2]

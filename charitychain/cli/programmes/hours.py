@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from charitychain.cli import output
-from charitychain.cli.entering import new_id, recording, seal
+from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
 from charitychain.cli.session import formatted, ledger_path, on_ledger, opened, with_keys
 from charitychain.ledger import Ledger
@@ -61,5 +61,4 @@ def spend_event(event: str, payee: str, purpose: str, approved_by: list[str] | N
     made = options.pop("id_") or new_id("X")
     with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
         entry = spend_hours(found.reader(), event, payee=payee, purpose=purpose, id=made)
-    told = {name: options.pop(name) for name in ("date", "reference", "author")} | {"approved_by": approved_by}
-    seal([{**entry, **told, "evidence": list(options.pop("evidence")) or None}], options)
+    seal_made({**entry, "approved_by": approved_by}, options)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from charitychain.cli import output
-from charitychain.cli.entering import new_id, recording, seal
+from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
 from charitychain.cli.session import ledger_path
 from charitychain.ledger import Ledger
@@ -39,7 +39,7 @@ def buy_goods(
     made = options.pop("id_") or new_id("C")
     with _read(options) as found:
         entry, price = buy(found.reader(), source=source, to=to, amount=amount, gives=gives, supplier=supplier, id=made)
-    _seal({**entry, "line": line, "approved_by": approved_by}, options)
+    seal_made({**entry, "line": line, "approved_by": approved_by}, options)
     output.say(f"Price: {price}.")
 
 
@@ -61,7 +61,7 @@ def give_goods(
     made = options.pop("id_") or new_id("D")
     with _read(options) as found:
         entry = give(found.reader(), account=account, amount=amount, id=made, value=value, currency=currency)
-    _seal({**entry, "donor": donor}, options)
+    seal_made({**entry, "donor": donor}, options)
 
 
 @command.command("move")
@@ -77,7 +77,7 @@ def move_goods(source: str, to: str, amount: str, approved_by: list[str] | None,
     made = options.pop("id_") or new_id("B")
     with _read(options) as found:
         entry = move(found.reader(), source=source, to=to, amount=amount, id=made)
-    _seal({**entry, "approved_by": approved_by}, options)
+    seal_made({**entry, "approved_by": approved_by}, options)
 
 
 @command.command("lose")
@@ -93,16 +93,8 @@ def lose_goods(source: str, amount: str, how: str, approved_by: list[str] | None
     made = options.pop("id_") or new_id("X")
     with _read(options) as found:
         entry = lose(found.reader(), source=source, amount=amount, how=how, id=made)
-    _seal({**entry, "approved_by": approved_by}, options)
+    seal_made({**entry, "approved_by": approved_by}, options)
 
 
 def _read(options: dict[str, Any]) -> Ledger:
     return Ledger.open(ledger_path(options["ledger"]), keys=options["keys"])
-
-
-def _seal(entry: dict[str, Any], options: dict[str, Any]) -> None:
-    """Seal an entry with the options of every record; a reference of its own comes first."""
-    words = [text for text in (entry.get("reference"), options.pop("reference")) if text]
-    entry |= {name: options.pop(name) for name in ("date", "author")}
-    entry |= {"reference": "; ".join(words) or None, "evidence": list(options.pop("evidence")) or None}
-    seal([entry], options)

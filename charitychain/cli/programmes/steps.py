@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from charitychain.cli import output
-from charitychain.cli.entering import new_id, recording, seal
+from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
 from charitychain.cli.session import formatted, ledger_path, on_ledger, opened, with_keys
 from charitychain.ledger import Ledger
@@ -98,7 +98,4 @@ def convert_walks(
         entry = convert_steps(
             found.reader(), source=source, to=to, funded_from=funded_from, rate=rate, steps=steps, id=made
         )
-    if (reference := options.pop("reference")) is not None:
-        entry["reference"] += f"; {reference}"
-    entry |= {"date": options.pop("date"), "author": options.pop("author"), "approved_by": approved_by}
-    seal([{**entry, "evidence": list(options.pop("evidence")) or None}], options)
+    seal_made({**entry, "approved_by": approved_by}, options)
