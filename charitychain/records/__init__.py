@@ -5,40 +5,33 @@
 True
 """
 
-from charitychain.records.kinds import (
-    CATEGORIES,
-    COSTS,
-    KINDS,
-    LOSS,
-    PLAN_KINDS,
+from charitychain.records.kinds import KINDS, Place, Record, record_id
+from charitychain.records.parties import (
     ROLES,
     RULES,
     Account,
     AccountChange,
-    Acknowledgement,
-    Attestation,
     Control,
+    KeyChange,
+    Party,
+    Suspension,
+    UnitRecord,
+)
+from charitychain.records.value import (
+    CATEGORIES,
+    COSTS,
+    LOSS,
     Conversion,
     Disbursement,
     Donation,
     Expenditure,
     Gifts,
-    KeyChange,
-    Outcome,
-    Party,
-    Period,
-    Place,
-    Plan,
-    Pledge,
-    Record,
     Refund,
     Reversal,
     Split,
-    Suspension,
-    UnitRecord,
-    record_id,
 )
 from charitychain.records.wire import check_date, check_record, decode_record, encode_record, is_of_version_1
+from charitychain.records.words import PLAN_KINDS, Acknowledgement, Attestation, Outcome, Period, Plan, Pledge
 
 __all__ = [
     "CATEGORIES",

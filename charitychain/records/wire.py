@@ -19,27 +19,21 @@ from typing import Any, NamedTuple, TypeAlias
 
 from charitychain import codec
 from charitychain.errors import MalformedError
-from charitychain.records.kinds import (
+from charitychain.records.kinds import KINDS, Record
+from charitychain.records.parties import ROLES, RULES, Account, KeyChange, Party, UnitRecord
+from charitychain.records.value import (
     CATEGORIES,
     COSTS,
-    KINDS,
     LOSS,
-    PLAN_KINDS,
-    ROLES,
-    RULES,
-    Account,
     Conversion,
     Disbursement,
     Donation,
     Expenditure,
     Gifts,
-    KeyChange,
-    Party,
-    Record,
     Refund,
     Reversal,
-    UnitRecord,
 )
+from charitychain.records.words import PLAN_KINDS
 
 __all__ = ["check_date", "check_record", "decode_record", "encode_record", "is_of_version_1"]
 

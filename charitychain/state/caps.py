@@ -23,7 +23,7 @@ from typing import Any
 
 from charitychain.errors import RefusedError
 from charitychain.records import COSTS, Account, AccountChange, Place
-from charitychain.records.kinds import Cap
+from charitychain.records.parties import Cap
 from charitychain.state.accounts import AccountState, Year
 from charitychain.state.acting import Acting
 from charitychain.state.lookup import Link

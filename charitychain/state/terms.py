@@ -21,7 +21,7 @@ from typing import Any
 
 from charitychain import codec
 from charitychain.records import Account, AccountChange
-from charitychain.records.kinds import Approvals, Cap, Levy, Restriction
+from charitychain.records.parties import Approvals, Cap, Levy, Restriction
 from charitychain.sumlog import Tag
 
 __all__ = ["Terms", "days_of", "is_as_narrow"]
