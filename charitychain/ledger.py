@@ -37,6 +37,7 @@ from charitychain.errors import (
     RefusedError,
     StorageError,
 )
+from charitychain.founding import first_block, party_record
 from charitychain.heads import Heads
 from charitychain.index import Head, Index, IndexBusy
 from charitychain.keyring import HighWaterMark, KeyEntry, Keyring
@@ -45,7 +46,7 @@ from charitychain.marks import Marks, check_mark, check_tail, damaged
 from charitychain.reading import Reader, moment, read_genesis
 from charitychain.records import check_date
 from charitychain.replay import header_frontier
-from charitychain.sealing import Sealer, first_block, party_record
+from charitychain.sealing import Sealer
 from charitychain.sidecar import Scratch, Sidecar, is_index_fault
 from charitychain.state.flow import PIECE_LIMIT
 from charitychain.state.parties import possession_message
@@ -94,6 +95,7 @@ class Ledger:
         keys: str | os.PathLike[str] | Keyring | None = None,
         passphrase: bytes | None = None,
         name: str | None = None,
+        nonce: bytes | None = None,
         clock: Callable[[], float] = _time.time,
     ) -> Ledger:
         """Make a ledger, a key file, and its first party ``self`` with every role but auditor and witness.
@@ -103,6 +105,9 @@ class Ledger:
             keys: Folder of key files; nothing is the user's own (`charitychain.keyring.default_directory`).
             passphrase: Encrypts the key file; nothing leaves it plain, readable by its owner alone.
             name: A title for the first party.
+            nonce: 32 bytes that set this ledger apart from others of its origin and key; random unless given. Only for
+                made-up ledgers that must come out the same each time: what is signed in one of two ledgers with the
+                same origin, key and nonce is valid in the other.
             clock: Gives seconds since 1970.
 
         Raises:
@@ -111,6 +116,10 @@ class Ledger:
         """
         path = Path(path)
         check_origin(origin)
+        if nonce is None:
+            nonce = secrets.token_bytes(32)
+        elif len(nonce) != 32:  # such a ledger could not be opened
+            raise ValueError(f"a nonce is 32 bytes, not {len(nonce)}")
         if path.exists():
             raise RefusedError("CC-EXISTS", f"{path} exists already; choose another name", path=str(path))
         if not path.parent.is_dir():  # told before a key file is made that nobody would need
@@ -119,7 +128,7 @@ class Ledger:
             check_text(name, what="name")  # before a key file is made
         keyring = _keyring(keys)
         entry, key = keyring.create(origin, "self", passphrase=passphrase)
-        genesis = Genesis(origin, secrets.token_bytes(32), key.public_key)
+        genesis = Genesis(origin, nonce, key.public_key)
         identity = genesis.identity()
         proof = key.sign(possession_message(identity, "self", key.public_key))
         party = party_record("self", SELF_ROLES, key.public_key, proof, name)

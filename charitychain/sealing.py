@@ -21,24 +21,24 @@ from typing import Any
 from charitychain import merkle, records
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
-from charitychain.errors import CharitychainError, KeyAccessError, RefusedError, StorageError, VerificationError
+from charitychain.errors import CharitychainError, RefusedError, StorageError, VerificationError
 from charitychain.index import Head, Index, IndexDamaged
 from charitychain.keyring import HighWaterMark
-from charitychain.keys import PrivateKey, key_id
+from charitychain.keys import key_id
 from charitychain.records import Place
+from charitychain.signers import KeyOf, Signers
 from charitychain.state.lookup import Link
 from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
 from charitychain.store.protocol import Store
 
-__all__ = ["Part", "Sealer", "first_block", "party_record", "write_block"]
+__all__ = ["Part", "Sealer", "write_block"]
 
 _RECORDS_IN_STATEMENT = 1000
 _EXPIRY = 1000
-_DAY = 86_400
 """A statement made here may be sealed up to this many blocks later."""
+_DAY = 86_400
 
-KeyOf = Callable[[bytes], PrivateKey]
 Part = tuple[records.Record, bytes | None, Sequence[PartyState]]
 """A record of a statement, its gift columns, and everybody whose signature it needs beside the author's."""
 
@@ -65,13 +65,13 @@ class Sealer:
         clock: Callable[[], float] = _time.time,
         has_key: Callable[[bytes], bool] = lambda key: True,
     ) -> None:
-        self._has_key = has_key
         self._store, self._index, self._genesis, self._log = store, index, genesis, log
-        self._head, self._time, self.key_of, self._mark_of, self._clock = head, time, key_of, mark_of, clock
+        self._head, self._time, self._mark_of, self._clock = head, time, mark_of, clock
         self._dry = mark_of is None
         self.identity, self.origin = genesis.identity(), genesis.origin
         self._index.begin()
         self.state = State.load(self._index, self.identity, genesis.version, self._head.height + 1)
+        self.signers = Signers(self.state, key_of, has_key)
         self._start_block()
 
     def _start_block(self) -> None:
@@ -103,7 +103,7 @@ class Sealer:
         """
         self._check_whole()
         records.check_record(record)
-        signers = self._recovery_key(author) if by_recovery else self.signers(author, cosigners)
+        signers = self.signers.recovery(author) if by_recovery else self.signers.of(author, cosigners)
         full = len(self._records) >= _RECORDS_IN_STATEMENT
         if signers != self._signers or full or columns is not None:
             self._close_statement()
@@ -195,10 +195,10 @@ class Sealer:
         self._time_signed = int(self._clock())
         try:
             for record, its_columns, parties in parts:
-                needed += parties
-                signers = self._recovery_key(author) if by_recovery else self.signers(author, needed)
+                needed += [party for party in parties if party not in needed]
+                signers = self.signers.recovery(author) if by_recovery else self.signers.of(author, needed)
                 if not draft:
-                    self.check_at_hand(signers)
+                    self.signers.check_at_hand(signers)
                 records.check_record(record)
                 if waiting is None:
                     waiting = statements.prepare_statement([], [], signers, **self._header_fields(author))
@@ -279,60 +279,8 @@ class Sealer:
                 " the ledger for writing anew",
             )
 
-    def signers(self, author: PartyState, cosigners: Sequence[PartyState]) -> tuple[bytes, ...]:
-        """Return the public keys that must sign: as many of each party's as its threshold asks for, at hand if any."""
-        others = sorted({party.id: party for party in cosigners if party is not author}.items())
-        return tuple(key for party in (author, *(party for _, party in others)) for key in self._acting_keys(party))
-
-    def _recovery_key(self, party: PartyState) -> tuple[bytes, ...]:
-        key = party.recovery_at(self.state.height)
-        if key is None:
-            raise RefusedError("CC-RECOVERY-KEY", f"{party.id!r} has no recovery key that acts here", party=party.id)
-        return (key,)
-
-    def _acting_keys(self, party: PartyState) -> list[bytes]:
-        acting = party.keys_at(self.state.height)
-        if len(acting) < party.threshold:
-            raise RefusedError(
-                "CC-KEY-LATER", f"the key of {party.id!r} acts from the next block on; commit first", party=party.id
-            )
-        if party.threshold == 1 and len(acting) == 1:
-            return acting
-        return sorted(acting, key=lambda key: not self.has_key(key))[: party.threshold]
-
-    def has_key(self, public_key: bytes) -> bool:
-        """Say whether the private key of a public one is at hand."""
-        return self._has_key(public_key)
-
-    def check_at_hand(self, signers: Sequence[bytes]) -> None:
-        """Check that these keys can sign here, before anything is recorded, and say whose is missing.
-
-        Raises:
-            KeyAccessError: ``CC-KEY-MISSING``; others as `key_of` raises them.
-        """
-        for public in signers:
-            self._key_at_hand(public)
-
-    def _key_at_hand(self, public: bytes) -> PrivateKey:
-        try:
-            return self.key_of(public)
-        except KeyAccessError as error:
-            if error.code != "CC-KEY-MISSING":
-                raise
-            party = self.state.party_of(key_id(public))
-            if party.number == 0:
-                whose, way = "the operator", "write it with --draft FILE and let the operator record it"
-            else:
-                whose = repr(party.id)
-                way = f"take --author where somebody else may sign, or write it with --draft FILE for {whose} to cosign"
-            raise KeyAccessError(
-                error.code,
-                f"{whose} must sign, and {error.message}; name another folder with --keys, or {way}",
-                **{**error.facts, "party": party.id},
-            ) from error
-
     def _open_statement(self, signers: tuple[bytes, ...]) -> None:
-        self.check_at_hand(signers)
+        self.signers.check_at_hand(signers)
         self._time_signed = int(self._clock())
         self.state.begin_statement(map(key_id, signers), self._time_signed)
         self._signers = signers
@@ -354,7 +302,7 @@ class Sealer:
         statement = statements.make_statement(
             self._records,
             self._columns,
-            [self.key_of(key) for key in self._signers],
+            [self.signers.key_of(key) for key in self._signers],
             self.identity,
             **self._header_fields(author),
         )
@@ -424,8 +372,8 @@ class Sealer:
         log = self._log.copy()
         nodes = log.append(header.hash())
         listed = self.state.sealing_keys(self._statements[0].header.author)
-        operator = next((key for key in listed if self.has_key(key)), listed[0])
-        key = self._key_at_hand(operator)
+        operator = next((key for key in listed if self.signers.has_key(key)), listed[0])
+        key = self.signers.at_hand(operator)
         seal = blocks.make_seal(self._genesis.origin, log.size, log.root(), key)
         block = blocks.Block(header, None, tuple(self._statements), seal)
         # Each operator key has its own mark: after a rotation it is the new key that must never seal twice.
@@ -485,35 +433,3 @@ def write_block(store: Store, block: blocks.Block, mark: HighWaterMark | None) -
                 block=block.header.height,
             ) from error
     return offset
-
-
-def first_block(
-    genesis: Genesis, party: records.Party, key: PrivateKey, index: Index, clock: Callable[[], float] = _time.time
-) -> tuple[blocks.Block, bytes]:
-    """Build block 0, which admits the operator, and its bytes."""
-    identity, now = genesis.identity(), int(clock())
-    statement = statements.make_statement(
-        [party], [], [key], identity,
-        sequence=0, previous=None, seen_size=0, seen_hash=identity, time=now, expiry=_EXPIRY,
-    )  # fmt: skip
-    state = State(index, identity, genesis.version)
-    state.begin_genesis(key.public_key)
-    state.begin_block(0)
-    state.begin_statement([statement.header.author], now)
-    state.apply(party, statement.record_bytes[0])
-    statement = replace(statement, moves=state.end_statement())
-    state.accept(statement.header, statement.id)
-    accounts, parties = state.end_block()
-    header = blocks.BlockHeader(
-        0, now, identity, blocks.statements_root([statement]), accounts, parties, genesis.version
-    )
-    log = merkle.Frontier(merkle.RFC6962)
-    log.append(header.hash())
-    block = blocks.Block(header, genesis, (statement,), blocks.make_seal(genesis.origin, 1, log.root(), key))
-    return block, blocks.encode_block(block)
-
-
-def party_record(id_: str, roles: Sequence[str], public_key: bytes, proof: bytes, title: str | None) -> records.Party:
-    """Return a party record with its roles in their standard order."""
-    ordered = tuple(role for role in records.ROLES if role in roles)
-    return records.Party(id_, ordered, public_key, proof, title)

@@ -152,7 +152,7 @@ class Writer:
 
             def rank(party: PartyState) -> tuple[bool, bool, bool]:
                 key = party.key_at(state.height)
-                return party.suspended, party not in signing, key is None or not self.core.has_key(key)
+                return party.suspended, party not in signing, key is None or not self.core.signers.has_key(key)
 
             chosen += sorted(parties, key=rank)[:needed]
         return chosen
@@ -242,7 +242,7 @@ class Writer:
                 raise ValueError(f"it has {len(public)} bytes")
         except ValueError as error:
             raise MalformedError("CC-ENTRY", f"{field} must be 66 hex digits", field=field) from error
-        key = self.core.key_of(public)
+        key = self.core.signers.key_of(public)
         return key.sign(possession_message(self.core.identity, name, public)).hex()
 
     # ------------------------------------------------------------------------------------------ kinds

@@ -360,13 +360,13 @@ def _check_before_making(writer: Writer, party: PartyState, old: PartyKey) -> No
             "CC-UNKNOWN-KEY", f"the key {short_id(old.key)}… of {party.id!r} was replaced before", party=party.id
         )
     if not isinstance(writer, Drafter):
-        writer.core.check_at_hand(writer.core.signers(party, ()))
+        writer.core.signers.check_at_hand(writer.core.signers.of(party, ()))
 
 
 def _check_at_hand(writer: Writer, party: PartyState, keyring: Keyring) -> None:
     """Check that the recovery key of a party is here; that it has none is for the rules to say."""
     public = party.recovery_at(writer.core.state.height)
-    if public is not None and not isinstance(writer, Drafter) and not writer.core.has_key(public):
+    if public is not None and not isinstance(writer, Drafter) and not writer.core.signers.has_key(public):
         raise KeyAccessError(
             "CC-KEY-MISSING",
             f"the recovery key {short_id(public)}… of {party.id!r} is not in {' or '.join(keyring.places)}; name its"

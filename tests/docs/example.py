@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from charitychain.chain.genesis import Genesis
+from charitychain.founding import first_block, party_record
 from charitychain.index import Index
 from charitychain.keyfile import encode_key
 from charitychain.keyring import Keyring
 from charitychain.keys import PrivateKey
 from charitychain.ledger import Ledger
-from charitychain.sealing import first_block, party_record
 from charitychain.state.parties import possession_message
 from charitychain.store.file import create_file
 

@@ -22,13 +22,14 @@ from pathlib import Path
 
 from charitychain.chain.genesis import FORMAT_VERSION, Genesis
 from charitychain.errors import KeyAccessError
+from charitychain.founding import first_block, party_record
 from charitychain.index import Head, Index
 from charitychain.keyring import HighWaterMark
 from charitychain.keys import PrivateKey, key_id
 from charitychain.ledger import SELF_ROLES
 from charitychain.reading import statement_reader
 from charitychain.replay import Replay, raise_fault
-from charitychain.sealing import Sealer, first_block, party_record
+from charitychain.sealing import Sealer
 from charitychain.state.parties import possession_message
 from charitychain.store.frames import make_head
 from charitychain.store.memory import MemoryStore
