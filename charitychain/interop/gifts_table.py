@@ -16,8 +16,8 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Iterator
-from typing import IO, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from charitychain import columns
 from charitychain.codec import MAX_INT, check_id
@@ -30,7 +30,13 @@ from charitychain.state.lookup import Batch, columns_at, find_gift
 from charitychain.units import Unit, parse_amount
 from charitychain.writer import Writer
 
-__all__ = ["Row", "Series", "import_gifts", "import_rows"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = Sequence[int] | NDArray[np.uint64]
+
+__all__ = ["Row", "Series", "SeriesInLedger", "import_gifts", "import_rows"]
 
 GIFTS_IN_STATEMENT = 10_000
 GIFTS_IN_BLOCK = 100_000
@@ -52,41 +58,105 @@ class Row(NamedTuple):
     date: str | None = None
 
 
-class Series:
-    """One series of a table: its rows are first all checked, then entered.
+class SeriesInLedger:
+    """A series as the ledger holds it, what an import adds to it, and how a batch of that is recorded.
 
     Args:
         account: Id of the account that the gifts go to.
         series: Name of the series; a gift is then traced as ``SERIES/id``.
         origin: Source of the gifts, such as ``goods-for-good``.
         author: Party that signs; nothing is the account's owner.
+
+    Attributes:
+        upto: The last gift that the ledger held before this import; -1 where it held none.
     """
 
     def __init__(
         self, writer: Writer, *, account: str, series: str, origin: str | None = None, author: str | None = None
     ) -> None:
-        self._writer, self.name = writer, series
-        self.account = writer.core.state.account_named(account)
-        self.unit = writer.core.state.unit_of(self.account)
+        self._core, self.name = writer.core, series
+        self.lookup = self._core.state.lookup
+        self.account = self._core.state.account_named(account)
+        self.unit = self._core.state.unit_of(self.account)
         head = {"record": "gifts", "series": series, "account": account, "source": origin, "author": author}
         self._entry = {name: value for name, value in head.items() if value is not None}
-        last = writer.core.state.lookup.last_batch(series)
+        last = self.lookup.last_batch(series)
         if last is not None and last.account != self.account.number:
             raise RefusedError(
                 "CC-DUPLICATE-ID",
-                f"series {series!r} goes to account {writer.core.state.accounts[last.account].id!r}, not to"
+                f"series {series!r} goes to account {self._core.state.accounts[last.account].id!r}, not to"
                 f" {account!r}; name that one, or another series",
                 series=series,
             )
         if last is None:
-            writer.core.state.check_new(check_id(series, what="the series"))
-        self._upto = last.last if last is not None else -1  # what the ledger holds before this import
-        self._previous, self._total, self._wide = -1, self.account.in_, False
+            self._core.state.check_new(check_id(series, what="the series"))
+        self.upto = last.last if last is not None else -1
+        self._total = self.account.in_
+        self._latest = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+
+    def is_to_come(self, date: str) -> bool:
+        """Say whether a date is still to come everywhere on earth; a month or year to come is so as text, too."""
+        return date > self._latest
+
+    def has_room(self, amount: int) -> bool:
+        """Say whether the account can take in this much, too, beside all that was asked about before."""
+        self._total += amount
+        return self._total <= MAX_INT
+
+    def check_batch(self, batch: Batch, unit: str, number: int, file: str = "") -> str | None:
+        """Return the date of a batch; refuse a table that says another source or author than it was signed with.
+
+        Args:
+            unit, number: Where the table is read now, such as line 7.
+            file: The name of the table's file and a comma, where errors tell it.
+        """
+        record, signer = self._core.signed(batch.place)
+        assert isinstance(record, Gifts)
+        owner = self._core.state.parties[self._core.state.accounts[record.account].owner].id
+        told_author = self._entry.get("author", owner)
+        for what, told, signed in (
+            ("source", self._entry.get("source"), record.source), ("author", told_author, signer),
+        ):  # fmt: skip
+            if told != signed:
+                raise RefusedError(
+                    "CC-DUPLICATE-ID",
+                    f"{file}{unit} {number}: gifts of series {record.series!r} are recorded already, with the {what}"
+                    f" {signed!r}, not {told!r}",
+                    **{unit: number},
+                )
+        return record.date
+
+    def record(
+        self, ids: Numbers, amounts: Numbers, donors: bytes, seconds: bytes | None, date: str | None,
+        reference: str | None = None,
+    ) -> None:  # fmt: skip
+        """Record one batch: columns as in `charitychain.columns.pack_columns`, and what its record tells of all."""
+        data, root = columns.pack_columns(ids, amounts, donors, seconds)
+        last = self.lookup.last_batch(self.name)
+        told = {name: value for name, value in (("date", date), ("reference", reference)) if value is not None}
+        # One gift stands for the batch, so that what `build` decides (who signs, which fields) is decided in one place.
+        built = build(self._core.state, {**self._entry, **told, "ids": [int(ids[0])], "amounts": ["1"]})
+        assert isinstance(built.record, Gifts)
+        record = Gifts(
+            self.name, built.record.account, last.last if last else None, len(ids), root.sum, root.low, root.high,
+            32 if seconds is None else 48, root.hash, built.record.source, built.record.date, built.record.reference,
+        )  # fmt: skip
+        self._core.record(record, built.author, built.cosigners, data)
+
+
+class Series:
+    """One series of a table: its rows are first all checked, then entered. The arguments are `SeriesInLedger`'s."""
+
+    def __init__(
+        self, writer: Writer, *, account: str, series: str, origin: str | None = None, author: str | None = None
+    ) -> None:
+        self._ledger = SeriesInLedger(writer, account=account, series=series, origin=origin, author=author)
+        self.name, self.unit = series, self._ledger.unit
+        self._previous, self._wide = -1, False
         self._known: Iterator[columns.Gift] = iter(())
         self._known_upto = -1
         self._gift: columns.Gift | None = None
         self._date: str | None = None
-        self._latest = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
         self._batch: list[Row] = []
 
     def check(self, row: Row) -> None:
@@ -95,20 +165,19 @@ class Series:
             raise _bad(row.line, f"id {row.id} does not rise above {self._previous}")
         self._previous = row.id
         self._wide = self._wide or row.second != bytes(16)
-        if row.id > self._upto:
-            if row.date is not None and row.date > self._latest:  # a month or year to come is so as text, too
+        if row.id > self._ledger.upto:
+            if row.date is not None and self._ledger.is_to_come(row.date):
                 raise RefusedError("CC-FUTURE", f"line {row.line}: {row.date} is still to come", line=row.line)
-            self._total += row.amount
-            if self._total > MAX_INT:
+            if not self._ledger.has_room(row.amount):
                 raise _bad(row.line, "the account cannot take in 2^63 units or more in all")
             return
-        lookup = self._writer.core.state.lookup
+        lookup = self._ledger.lookup
         if row.id > self._known_upto:
             batch = lookup.find_batch(self.name, row.id)
             self._known = columns.iterate_gifts(columns_at(lookup, batch.place), batch.width) if batch else iter(())
             self._known_upto = batch.last if batch else row.id
             if batch is not None:
-                self._check_batch(batch, row.line)
+                self._date = self._ledger.check_batch(batch, "line", row.line)
             self._gift = next(self._known, None)
         while self._gift is not None and self._gift.id < row.id:
             self._gift = next(self._known, None)
@@ -119,41 +188,22 @@ class Series:
             what = "says something else than the ledger" if gift and gift.id == row.id else "is not in the ledger"
             raise RefusedError(
                 "CC-DUPLICATE-ID",
-                f"line {row.line}: gift {self.name}/{row.id} {what}, whose series has gone on to {self._upto}",
+                f"line {row.line}: gift {self.name}/{row.id} {what}, whose series has gone on to {self._ledger.upto}",
                 line=row.line,
             )
 
     def check_left_out(self, line: int, id_: int) -> None:
         """Check that a row which is not to be entered is not in the ledger already."""
-        if id_ <= self._upto and find_gift(self._writer.core.state.lookup, f"{self.name}/{id_}") is not None:
+        if id_ <= self._ledger.upto and find_gift(self._ledger.lookup, f"{self.name}/{id_}") is not None:
             raise RefusedError(
                 "CC-DUPLICATE-ID",
                 f"line {line}: gift {self.name}/{id_} is in the ledger already, and would be left out now",
                 line=line,
             )
 
-    def _check_batch(self, batch: Batch, line: int) -> None:
-        """Refuse a table that says another source or author than the batch was signed with."""
-        core = self._writer.core
-        record, signer = core.signed(batch.place)
-        assert isinstance(record, Gifts)
-        self._date = record.date
-        owner = core.state.parties[core.state.accounts[record.account].owner].id
-        told_author = self._entry.get("author", owner)
-        for what, told, signed in (
-            ("source", self._entry.get("source"), record.source), ("author", told_author, signer),
-        ):  # fmt: skip
-            if told != signed:
-                raise RefusedError(
-                    "CC-DUPLICATE-ID",
-                    f"line {line}: gifts of series {record.series!r} are recorded already, with the {what} {signed!r},"
-                    f" not {told!r}",
-                    line=line,
-                )
-
     def enter(self, row: Row) -> bool:
         """Take a checked row into the next batch; return False where the ledger held it before this import."""
-        if row.id <= self._upto:
+        if row.id <= self._ledger.upto:
             return False
         if self._batch and (len(self._batch) == GIFTS_IN_STATEMENT or self._batch[0].date != row.date):
             self.record()
@@ -165,23 +215,13 @@ class Series:
         batch, self._batch = self._batch, []
         if not batch:
             return
-        data, root = columns.pack_columns(
+        self._ledger.record(
             [row.id for row in batch],
             [row.amount for row in batch],
             b"".join(row.donor for row in batch),
             b"".join(row.second for row in batch) if self._wide else None,
+            batch[0].date,
         )
-        state = self._writer.core.state
-        last = state.lookup.last_batch(self.name)
-        # One gift stands for the batch, so that what `build` decides (who signs, which fields) is decided in one place.
-        dated = {} if batch[0].date is None else {"date": batch[0].date}
-        built = build(state, {**self._entry, **dated, "ids": [batch[0].id], "amounts": ["1"]})
-        assert isinstance(built.record, Gifts)
-        record = Gifts(
-            self.name, built.record.account, last.last if last else None, len(batch), root.sum, root.low, root.high,
-            48 if self._wide else 32, root.hash, built.record.source, built.record.date,
-        )  # fmt: skip
-        self._writer.core.record(record, built.author, built.cosigners, data)
 
 
 def import_rows(

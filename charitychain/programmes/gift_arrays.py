@@ -1,6 +1,6 @@
 """Gifts as arrays: a series that is checked and filled many gifts at a time.
 
-`Fund` is a `charitychain.interop.gifts_table.Series` whose rows come as arrays, with what rounding did to each.
+`Fund` does with arrays what `charitychain.interop.gifts_table.Series` does with rows, and tells what rounding did.
 
 Rules upheld here:
 
@@ -13,12 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charitychain import columns
-from charitychain.codec import MAX_INT
-from charitychain.entries import build
 from charitychain.errors import RefusedError
-from charitychain.interop.gifts_table import GIFTS_IN_STATEMENT, Series
+from charitychain.interop.gifts_table import GIFTS_IN_STATEMENT, SeriesInLedger
 from charitychain.programmes.orders import OrderFile
-from charitychain.records import Gifts
 from charitychain.state.lookup import columns_at
 from charitychain.writer import Writer
 
@@ -69,13 +66,17 @@ class Part(NamedTuple):
         return self.taken(slice(start, end))
 
 
-class Fund(Series):
-    """A series that is checked and filled with arrays."""
+class Fund:
+    """The gifts of one account: all are checked first, then entered."""
 
     def __init__(self, writer: Writer, account: str, prefix: str, source: str, author: str | None) -> None:
-        super().__init__(writer, account=account, series=f"{prefix}-{account}", origin=source, author=author)
+        self._ledger = SeriesInLedger(
+            writer, account=account, series=f"{prefix}-{account}", origin=source, author=author
+        )
+        self.account, self.series, self.unit = account, self._ledger.name, self._ledger.unit
         self.gifts = self.amount = self.kept_back = self.added = self.known = 0
         self._held: _Held | None = None  # the batch with which completed orders are compared now
+        self._date: str | None = None  # and its date
         self._left: _Held | None = None  # and the one in which no other order may be
         self._parts: list[Part] = []
         self._parts_date = ""
@@ -84,15 +85,14 @@ class Fund(Series):
     def check_part(self, file: OrderFile, part: Part, date: str) -> None:
         """Check gifts of one date against what the ledger holds."""
         amount = _sum(part.amounts)
-        known = int((part.ids <= self._upto).sum())
+        known = int((part.ids <= self._ledger.upto).sum())
         self.gifts, self.amount, self.known = self.gifts + len(part.ids), self.amount + amount, self.known + known
         self.kept_back, self.added = self.kept_back + _sum(part.kept), self.added + _sum(part.added)
         if known < len(part.ids):
-            if date > self._latest:
+            if self._ledger.is_to_come(date):
                 where = f"{file.path.name}, {file.unit} {file.number(int(part.rows[known]))}"
                 raise RefusedError("CC-FUTURE", f"{where}: {date} is still to come")
-            self._total += _sum(part.amounts[known:])
-            if self._total > MAX_INT:
+            if not self._ledger.has_room(_sum(part.amounts[known:])):
                 raise file.bad(int(part.rows[-1]), "the account cannot take in 2^63 units or more in all")
         at = 0
         while at < known:
@@ -105,16 +105,16 @@ class Fund(Series):
 
     def holds(self, number: int) -> bool:
         """Say whether the series had gone on to this number before the import."""
-        return number <= self._upto
+        return number <= self._ledger.upto
 
     def check_left(self, file: OrderFile, rows: Numbers, orders: Numbers) -> None:
         """Check that no gift of these orders is in the ledger."""
-        lookup = self._writer.core.state.lookup
-        at, known = 0, int(orders.searchsorted(self._upto, "right"))
+        lookup = self._ledger.lookup
+        at, known = 0, int(orders.searchsorted(self._ledger.upto, "right"))
         while at < known:
             held = self._left
             if held is None or not held.first <= int(orders[at]) <= held.last:
-                batch = lookup.find_batch(self.name, int(orders[at]))
+                batch = lookup.find_batch(self.series, int(orders[at]))
                 if batch is None:
                     at += 1
                     continue
@@ -128,15 +128,11 @@ class Fund(Series):
             at = end
 
     def _load(self, file: OrderFile, number: int, row: int) -> _Held:
-        lookup = self._writer.core.state.lookup
-        batch = lookup.find_batch(self.name, number)
+        lookup = self._ledger.lookup
+        batch = lookup.find_batch(self.series, number)
         if batch is None:
             raise self._differs(file, row, number, "is not in the ledger")
-        try:
-            self._check_batch(batch, file.number(row))
-        except RefusedError as error:
-            message = f"{file.path.name}, {error.message}".replace(", line ", f", {file.unit} ", 1)
-            raise RefusedError(error.code, message, **error.facts) from error
+        self._date = self._ledger.check_batch(batch, file.unit, file.number(row), f"{file.path.name}, ")
         return _Held(columns_at(lookup, batch.place), batch.width)
 
     def _compare(self, file: OrderFile, part: Part, held: _Held, date: str) -> None:
@@ -156,14 +152,14 @@ class Fund(Series):
     def _differs(self, file: OrderFile, row: int, number: int, what: str) -> RefusedError:
         return RefusedError(
             "CC-DUPLICATE-ID",
-            f"{file.path.name}, {file.unit} {file.number(row)}: gift {self.name}/{number} {what}, whose series has gone"
-            f" on to {self._upto}",
+            f"{file.path.name}, {file.unit} {file.number(row)}: gift {self.series}/{number} {what}, whose series has"
+            f" gone on to {self._ledger.upto}",
             **{file.unit: file.number(row)},
         )
 
     def enter_part(self, part: Part, date: str) -> int:
         """Take gifts of one date; return how many of them are new. Whole batches are recorded at once."""
-        known = int((part.ids <= self._upto).sum())
+        known = int((part.ids <= self._ledger.upto).sum())
         if known == len(part.ids):
             return 0
         if date != self._parts_date:
@@ -192,21 +188,13 @@ class Fund(Series):
         self._parts, self.waiting = [], 0
 
     def _seal(self, part: Part) -> None:
-        data, root = columns.pack_columns(part.ids, part.amounts, part.donors.tobytes(), part.seconds.tobytes())  # type: ignore[arg-type]
-        state = self._writer.core.state
-        last = state.lookup.last_batch(self.name)
+        import numpy as np
+
         rounding = Remainders(_sum(part.kept), _sum(part.added))
-        told = {"date": self._parts_date} if self._parts_date else {}
-        if any(rounding):
-            told["reference"] = f"rounding {rounding}"
-        # One gift stands for the batch, so that what `build` decides (who signs, which fields) is decided in one place.
-        built = build(state, {**self._entry, **told, "ids": [int(part.ids[0])], "amounts": ["1"]})
-        assert isinstance(built.record, Gifts)
-        record = Gifts(
-            self.name, built.record.account, last.last if last else None, len(part.ids), root.sum, root.low, root.high,
-            48, root.hash, built.record.source, built.record.date, built.record.reference,
+        self._ledger.record(
+            part.ids.view(np.uint64), part.amounts.view(np.uint64), part.donors.tobytes(), part.seconds.tobytes(),
+            self._parts_date or None, f"rounding {rounding}" if any(rounding) else None,
         )  # fmt: skip
-        self._writer.core.record(record, built.author, built.cosigners, data)
 
 
 class _Held:

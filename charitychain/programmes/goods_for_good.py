@@ -120,6 +120,7 @@ class _Listings:
             merchants += bytes.fromhex(person(path, event, "merchant"))
         table = np.array(rows, np.int64).reshape(-1, 4)
         self.fund, self.fixed, self.rate, self.decimals = (np.ascontiguousarray(table[:, i]) for i in range(4))
+        self.fund = self.fund.astype(np.min_scalar_type(len(self.funds)))  # numpy sorts small numbers much faster
         self.merchants = np.frombuffer(bytes(merchants), np.uint8).reshape(-1, 16)
 
     def parts(self, file: OrderFile, lines: Lines) -> Iterator[tuple[Fund, Part, str]]:
@@ -159,17 +160,22 @@ class _Listings:
             row = int(np.argmax(shift < 0))
             unit = self.funds[int(self.fund[at[row]])].unit
             raise file.bad(int(lines.rows[row]), f"price has more decimals than {unit.code}, which has {unit.decimals}")
-        power = np.array([10**n for n in range(13)], np.int64)[shift]
         fixed = self.fixed[at]
         base = np.where(fixed > 0, fixed, lines.digits)
-        power = np.where(fixed > 0, 1, power)
-        large = (lines.digits > MAX_INT // power) | (base > MAX_INT // power // lines.quantity)
+        shift[fixed > 0] = 0
+        powers = 10 ** np.arange(13)
+        large = base > (MAX_INT // powers)[shift]
+        one, many = base * powers[shift], lines.quantity
+        # The upper half of one × many, from halves of one: many is below 2³⁰. (numpy divides large numbers slowly.)
+        large |= (one >> 32) * many + ((one & 0xFFFFFFFF) * many >> 32) >= 2**31
         if bool(large.any()):
             raise file.bad(int(lines.rows[int(np.argmax(large))]), "price × quantity is 2^63 smallest units or more")
-        total, rate = base * power * lines.quantity, self.rate[at]
-        # In two steps, so that no product is above 2⁶³: rate is at most PARTS.
-        rest = total % PARTS * rate
-        amounts, rest = total // PARTS * rate + rest // PARTS, rest % PARTS
+        total, rate = one * many, self.rate[at]
+        # In two steps, so that no product is above 2⁶³: rate is at most PARTS. (numpy's % is slower than its //.)
+        whole = total // PARTS
+        rest = (total - whole * PARTS) * rate
+        carried = rest // PARTS
+        amounts, rest = whole * rate + carried, rest - carried * PARTS
         least = amounts == 0
         return np.where(least, 1, amounts), np.where(least, 0, rest), np.where(least, PARTS - rest, 0)
 
@@ -245,7 +251,7 @@ def import_orders(
                 blocks += _flush(writer, listings.funds)
         blocks += _flush(writer, listings.funds)
     totals = tuple(
-        FundTotals(fund.account.id, fund.name, fund.unit, fund.gifts, fund.amount, fund.rounding)
+        FundTotals(fund.account, fund.series, fund.unit, fund.gifts, fund.amount, fund.rounding)
         for fund in listings.funds
         if fund.gifts
     )

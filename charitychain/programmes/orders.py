@@ -8,6 +8,7 @@ Rules upheld here:
 
 - A file is read in batches: memory does not grow with it.
 - Numbers are taken from their text, digit by digit: nothing passes through a float, and a column of floats is refused.
+- pyarrow reads the next batch on another core while this one is looked at.
 - Every row must fit, and an error names its line (CSV) or row (Parquet), both counted from 1.
 - Only lines with the status `completed` are read further; the numbers of all orders rise strictly.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.int64]
+    _Batch = tuple[Any, int, int]  # rows; how much is read, and of how much
 
 __all__ = ["Lines", "OrderFile"]
 
@@ -123,17 +126,19 @@ class OrderFile:
 
         first, previous = 0, -1
         try:
-            for batch in self._parquet(progress) if self.is_parquet else self._csv(progress):
+            for batch, done, size in _ahead(self._parquet() if self.is_parquet else self._csv()):
                 if batch.num_rows:
                     found = _Rows(self, batch, first).lines(previous)
                     first, previous = first + batch.num_rows, found[1]
                     yield found[0]
+                if progress is not None:
+                    progress(done, size)
         except pa.ArrowInvalid as error:
             raise self._explained(str(error), first) from error
         except (pa.ArrowException, OSError) as error:
             raise UnreadableError("CC-UNREADABLE", f"{self.path} cannot be read: {error!s:.200}") from error
 
-    def _csv(self, progress: Callable[[int, int], None] | None) -> Iterator[Any]:
+    def _csv(self) -> Iterator[_Batch]:
         import pyarrow as pa
         from pyarrow import csv
 
@@ -148,11 +153,9 @@ class OrderFile:
             )
             self._check_names(reader.schema.names)
             for batch in reader:
-                yield batch
-                if progress is not None:
-                    progress(file.tell(), self.size)
+                yield batch, file.tell(), self.size
 
-    def _parquet(self, progress: Callable[[int, int], None] | None) -> Iterator[Any]:
+    def _parquet(self) -> Iterator[_Batch]:
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -172,10 +175,8 @@ class OrderFile:
             done = 0
             for batch in file.iter_batches(_ROWS_IN_BATCH):
                 texts = [column.cast(pa.string()).fill_null("") for column in batch.columns]
-                yield pa.RecordBatch.from_arrays(texts, names=schema.names)
                 done += batch.num_rows
-                if progress is not None:
-                    progress(done, file.metadata.num_rows)
+                yield pa.RecordBatch.from_arrays(texts, names=schema.names), done, file.metadata.num_rows
 
     def _check_names(self, names: list[str]) -> None:
         known = (*REQUIRED, *OPTIONAL)
@@ -215,6 +216,15 @@ class OrderFile:
         return first
 
 
+def _ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Yield batches while a thread, which pyarrow lets run beside Python's own work, reads the next one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+
+
 class _Rows:
     """One batch of rows, all of them text."""
 
@@ -240,7 +250,9 @@ class _Rows:
             kept = entering.to_numpy(zero_copy_only=False)
             dropped = self._batch.column("listing").filter(pc.invert(entering)).to_pylist()
             left = (self._rows[~kept], orders[~kept], dropped)
-            self._batch, self._rows, orders = self._batch.filter(entering), self._rows[kept], orders[kept]
+            used = [name for name in self._batch.schema.names if name not in ("order", "status")]
+            self._batch = self._batch.select(used).filter(entering)
+            self._rows, orders = self._rows[kept], orders[kept]
         listings, listing = self._distinct("listing")
         digits, decimals = self._price()
         dates, date = self._distinct("date")
@@ -305,8 +317,9 @@ class _Rows:
             return np.ones(count, np.int64)
         at = self._batch.schema.get_field_index("quantity")
         told = self._batch.column(at)
-        filled = pc.if_else(pc.equal(told, ""), "1", told)
-        self._batch = self._batch.set_column(at, "quantity", filled)
+        untold = pc.equal(told, "")
+        if pc.any(untold).as_py():
+            self._batch = self._batch.set_column(at, "quantity", pc.if_else(untold, "1", told))
         found = self._whole("quantity", QUANTITY_MAX)
         if not bool(found.min() >= 1):
             raise self._bad(int(np.argmin(found)), "quantity must be 1 at least, found '0'")
@@ -316,29 +329,26 @@ class _Rows:
         """Return the digits of prices as whole numbers, and how many of them stand behind the point."""
         import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         data, bounds = self._bytes("price")
         count, lengths = len(bounds) - 1, bounds[1:] - bounds[:-1]
-        decimals = np.zeros(count, np.int64)
         if not count:
-            return decimals, decimals
-        is_point = data == 46
-        points = np.flatnonzero(is_point)
-        owner = np.searchsorted(bounds, points, "right") - 1
-        decimals[owner] = bounds[owner + 1] - 1 - points
-        has_point = np.zeros(count, np.int64)
-        has_point[owner] = 1
-        whole = lengths - has_point - decimals
-        good = bool((owner[1:] != owner[:-1]).all()) and bool(whole.min() >= 1)
-        good = good and bool((decimals[owner] >= 1).all()) and bool((whole + decimals).max() <= _PRICE_DIGITS)
-        digits = data[~is_point]
-        good = good and bool(((digits - 48) < 10).all())
-        if not good or bool(((data[bounds[:-1]] == 48) & (whole > 1)).any()):
+            return lengths, lengths
+        point = pc.find_substring(self._batch.column("price"), ".").to_numpy()
+        has_point = point >= 0
+        whole = np.where(has_point, point, lengths)
+        decimals = np.where(has_point, lengths - 1 - point, 0)
+        digits = data[data != 46]
+        starts = bounds.astype(np.int32)
+        starts[1:] -= has_point.cumsum(dtype=np.int32)
+        good = len(digits) == int(starts[-1]) and bool(((digits - 48) < 10).all())  # no price has a second point
+        good = good and bool(whole.min() >= 1) and bool((whole + decimals).max() <= _PRICE_DIGITS)
+        if not good or bool(((decimals < 1) & has_point | (data[bounds[:-1]] == 48) & (whole > 1)).any()):
             what = f"price must be plain digits, {_PRICE_DIGITS} at most, with at most one point, such as 12.50"
             raise self._refused(
                 "price", lambda text: _PRICE.fullmatch(text) and len(text.replace(".", "")) <= _PRICE_DIGITS, what
             )
-        starts = (bounds - np.searchsorted(points, bounds)).astype(np.int32)
         buffers = [None, pa.py_buffer(starts), pa.py_buffer(digits)]
         return pa.Array.from_buffers(pa.string(), count, buffers).cast(pa.int64()).to_numpy(), decimals
 
@@ -351,7 +361,7 @@ class _Rows:
         try:
             if not bool((lengths[told] == 32).all()):
                 raise ValueError("of another length")
-            found = binascii.unhexlify(data.tobytes())
+            found = binascii.unhexlify(data.data)
         except ValueError:  # binascii.Error is one
             what = "consumer must be 32 hexadecimal digits or nothing, never a name"
             raise self._refused("consumer", _PERSON.fullmatch, what) from None

@@ -20,9 +20,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["CHARITYCHAIN", "Row", "compare", "machine", "peak_memory", "process", "seconds"]
+__all__ = ["CHARITYCHAIN", "Row", "Watched", "compare", "machine", "mebibytes", "process", "seconds", "watch"]
 
 Job = Callable[[], object]
 
@@ -49,19 +51,32 @@ def timed(job: Job) -> float:
     return time.perf_counter() - start
 
 
-def compare(what: str, ours: Job, reference: str, theirs: Job | None, *, count: int = 1, rounds: int = 5) -> Row:
+def compare(
+    what: str, ours: Job, reference: str, theirs: Job | None, *, count: int = 1, rounds: int = 5, rates: bool = False
+) -> Row:
     """Run two jobs in turn and compare them.
 
     Args:
         theirs: Nothing where this machine has not got the reference.
         count: How many gifts, questions or starts one job does; times are shown for one.
+        rates: Show how many there are in a second instead; the ratio is one of times all the same.
     """
+    shown = _rate if rates else seconds
     pairs = [(timed(ours), timed(theirs) if theirs else 0.0) for _ in range(rounds + 1)][1:]
     mine = statistics.median(pair[0] for pair in pairs) / count
     if theirs is None:
-        return Row(what, seconds(mine), reference, "not on this machine")
+        return Row(what, shown(mine), reference, "not on this machine")
     ratio = statistics.median(a / b for a, b in pairs)
-    return Row(what, seconds(mine), reference, seconds(statistics.median(b for _, b in pairs) / count), f"{ratio:.2f}")
+    return Row(what, shown(mine), reference, shown(statistics.median(b for _, b in pairs) / count), f"{ratio:.2f}")
+
+
+def _rate(value: float) -> str:
+    return f"{1 / value:,.0f}/s"
+
+
+def mebibytes(value: int) -> str:
+    """Return a size of memory in MiB."""
+    return f"{value / 2**20:.0f} MiB"
 
 
 def seconds(value: float) -> str:
@@ -86,17 +101,24 @@ def process(command: Sequence[str]) -> Job:
 
 
 _WATCH = """
-import os, sys
-null = os.open(os.devnull, os.O_WRONLY)
-to_null = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
-_, status, usage = os.wait4(os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=to_null), 0)
-print(usage.ru_maxrss)
+import os, sys, time
+start = time.perf_counter()
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ), 0)
+print("", time.perf_counter() - start, usage.ru_maxrss, sep="\\n")
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def peak_memory(command: Sequence[str]) -> int:
-    """Return the most memory, in bytes, that a program held resident.
+class Watched(NamedTuple):
+    """What a program took: seconds, the most memory that it held resident, in bytes, and what it printed."""
+
+    seconds: float
+    peak: int
+    output: str
+
+
+def watch(command: Sequence[str]) -> Watched:
+    """Run a program to its end.
 
     A child's ``ru_maxrss`` begins at what its parent holds, so a bare Python, which is small, starts the program.
 
@@ -105,7 +127,8 @@ def peak_memory(command: Sequence[str]) -> int:
     """
     watch = [sys.executable, "-I", "-S", "-c", _WATCH, *command]
     done = subprocess.run(watch, check=True, capture_output=True, text=True)
-    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+    output, took, peak = done.stdout.rstrip("\n").rsplit("\n", 2)
+    return Watched(float(took), int(peak) * (1 if sys.platform == "darwin" else 1024), output)
 
 
 def machine(folder: Path) -> list[str]:
@@ -114,7 +137,8 @@ def machine(folder: Path) -> list[str]:
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         f"load {os.getloadavg()[0]:.2f}; one fsync of 4 KiB in {folder.parent}: {seconds(_fsync(folder))}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        + ", ".join(_version(name) for name in ("git", "openssl")),
+        + ", ".join(_version(name) for name in ("git", "openssl"))
+        + "".join(f", {name} {metadata.version(name)}" for name in ("numpy", "pyarrow")),
     ]
 
 

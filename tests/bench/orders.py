@@ -1,22 +1,83 @@
-"""Orders: a table of any size for *Goods for Good*, made from its number of lines alone."""
+"""Orders: tables of any size for *Goods for Good*, made from the number of lines alone, and what reads them.
+
+Rules upheld here:
+
+- Both sides are whole processes that read the same file in pieces, so that neither is spared its start.
+- Each says how many lines it saw; where that is not what was written, there is no figure.
+"""
 
 from __future__ import annotations
 
-import time
+import json
+import sys
+from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from charitychain.ledger import Ledger
-from charitychain.programmes.goods_for_good import import_orders
+from tests.bench.measure import CHARITYCHAIN, Row, Watched, compare, mebibytes, seconds, watch
 
-__all__ = ["bare", "import_", "listings", "measure", "orders"]
+__all__ = ["large", "selling"]
 
+SIZE = 1_000_000
+SMALL = 300_000
 LISTINGS = 1_000
 CAUSES = ("meals", "school", "trees")
 LINES = 100_000
 """Lines that are made at a time."""
+_BARE = {
+    ".csv": """
+from pyarrow import csv, string
+names = ("order", "listing", "consumer", "price", "status", "quantity")
+convert = csv.ConvertOptions(column_types=dict.fromkeys(names, string()), strings_can_be_null=False)
+print(sum(batch.num_rows for batch in csv.open_csv(PATH, convert_options=convert)))
+""",
+    ".parquet": """
+from pyarrow import parquet
+print(sum(batch.num_rows for batch in parquet.ParquetFile(PATH).iter_batches()))
+""",
+}
+"""Reading a file with pyarrow alone, in pieces of its own choice, with the same types of columns."""
+
+
+def selling(folder: Path) -> Iterator[Row]:
+    """Importing orders, as CSV and as Parquet, and its peak memory at N and 10 N lines."""
+    ledgers = [_ledger(folder, f"orders-{number}") for number in range(10)]  # each is filled once
+
+    def ours(path: Path, lines: int) -> Watched:
+        return _imported(ledgers.pop(), path, lines)
+
+    table = orders(folder / "orders.csv", SIZE)
+    for path in (table, _as_parquet(table)):
+        yield compare(
+            f"import {SIZE:,} orders, {path.suffix[1:]}", partial(ours, path, SIZE),
+            "pyarrow reads the same file", partial(_bare, path, SIZE), count=SIZE, rounds=3, rates=True,
+        )  # fmt: skip
+    small, big = (ours(orders(folder / f"{n}.csv", n), n).peak for n in (SMALL, 10 * SMALL))
+    yield Row(
+        f"peak memory, import {10 * SMALL:,} orders", mebibytes(big), f"the same, {SMALL:,}", mebibytes(small),
+        f"{big / small:.2f}",
+    )  # fmt: skip
+
+
+def large(folder: Path) -> Iterator[Row]:
+    """One import of 1 and of 10 million orders, and the check of what came of it; takes 1.3 GB of disk."""
+    for lines in (SIZE, 10 * SIZE):
+        path = orders(folder / f"{lines}.csv", lines)
+        ledger = _ledger(folder, f"orders-{lines}")
+        found, bare = _imported(ledger, path, lines), _bare(path, lines)
+        yield Row(
+            f"import {lines:,} orders, csv", f"{lines / found.seconds:,.0f}/s", "pyarrow reads the same file",
+            f"{lines / bare.seconds:,.0f}/s", f"{found.seconds / bare.seconds:.2f}",
+        )  # fmt: skip
+        yield Row(f"  gifts added: {json.loads(found.output)['added']:,}", seconds(found.seconds))
+        yield Row("  peak memory", mebibytes(found.peak))
+        checked = watch([*CHARITYCHAIN, "verify", str(ledger), "--json"])
+        yield Row(f"  verify: holds {json.loads(checked.output)['holds']}", seconds(checked.seconds))
+        yield Row("  peak memory of verify", mebibytes(checked.peak))
 
 
 def listings(path: Path) -> None:
@@ -29,7 +90,7 @@ def listings(path: Path) -> None:
             file.write(f"item-{number},{merchant},{CAUSES[number % len(CAUSES)]},{promise}\n")
 
 
-def orders(path: Path, lines: int) -> None:
+def orders(path: Path, lines: int) -> Path:
     """Write a table of orders, of which every twentieth is cancelled; the same number gives the same bytes."""
     draw = np.random.default_rng(20260501)
     with path.open("w", encoding="ascii") as file:
@@ -45,38 +106,45 @@ def orders(path: Path, lines: int) -> None:
                 f"{'cancelled' if number % 20 == 0 else 'completed'},{pieces[i]}\n"
                 for i, number in enumerate(range(first + 1, first + count + 1))
             )
+    return path
 
 
-def bare(path: Path) -> int:
-    """Read the table with pyarrow alone, with the same types of columns; return how many lines it has."""
+def _as_parquet(path: Path) -> Path:
+    """Write the same table as Parquet, with whole numbers where they are such, and prices as decimals."""
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-    from pyarrow import csv
+    from pyarrow import csv, parquet
 
-    names = ("order", "listing", "consumer", "price", "status", "quantity")
-    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return sum(
-        batch.num_rows for batch in csv.open_csv(path, csv.ReadOptions(block_size=4_000_000), convert_options=convert)
-    )
-
-
-def import_(folder: Path, name: str, path: Path) -> int:
-    """Import a table into a new ledger; return how many gifts were added."""
-    with Ledger.create(folder / f"{name}.ledger", origin=f"{name}.example", keys=folder / f"{name}.keys") as ledger:
-        with ledger.writer() as writer:
-            for cause in CAUSES:
-                writer.account(cause, unit="CNY")
-        listings(folder / "listings.csv")
-        with ledger.writer() as writer:
-            return import_orders(writer, path, folder / "listings.csv").added
+    types = {"price": pa.decimal128(12, 2), "consumer": pa.string()}
+    table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
+    parquet.write_table(table, path.with_suffix(".parquet"))
+    return path.with_suffix(".parquet")
 
 
-def measure(folder: Path, lines: int) -> tuple[float, float]:
-    """Return lines per second of an import into a new ledger, and of pyarrow's bare read of the same file."""
-    path = folder / f"orders-{lines}.csv"
-    orders(path, lines)
-    figures = []
-    for job in (lambda: import_(folder, f"orders-{lines}", path), lambda: bare(path)):
-        start = time.perf_counter()
-        job()
-        figures.append(lines / (time.perf_counter() - start))
-    return figures[0], figures[1]
+def _ledger(folder: Path, name: str) -> Path:
+    """Make a ledger with an account for each cause, and the listings beside it."""
+    path = folder / f"{name}.ledger"
+    with Ledger.create(path, origin=f"{name}.example", keys=folder / "keys") as ledger, ledger.writer() as writer:
+        for cause in CAUSES:
+            writer.account(cause, unit="CNY")
+    listings(folder / "listings.csv")
+    return path
+
+
+def _imported(ledger: Path, path: Path, lines: int) -> Watched:
+    keys, promised = ledger.with_name("keys"), ledger.with_name("listings.csv")
+    command = ["programme", "goods-for-good", str(path), "--listings", str(promised), "--keys", str(keys), "--json"]
+    found = watch([*CHARITYCHAIN, "--ledger", str(ledger), *command])
+    told = json.loads(found.output)
+    _check_lines("charitychain", sum(int(told[name]) for name in ("added", "known", "left_out")), lines)
+    return found
+
+
+def _bare(path: Path, lines: int) -> Watched:
+    found = watch([sys.executable, "-c", _BARE[path.suffix].replace("PATH", repr(str(path)))])
+    _check_lines("pyarrow", int(found.output), lines)
+    return found
+
+
+def _check_lines(who: str, seen: int, written: int) -> None:
+    if seen != written:
+        raise ValueError(f"{who} saw {seen} lines of {written}: this is no comparison")

@@ -238,6 +238,8 @@ def test_an_import_that_was_killed_goes_on(causes: Ledger, tmp_path: Path, monke
         (f"2,scarf,{ANN},1.005,completed,1", "price has more decimals than CNY, which has 2"),
         (f"2,boat,{ANN},1.5,completed,1", "price has more decimals than JPY, which has 0"),
         (f"2,boat,{ANN},{10**17},completed,100", "price × quantity is 2^63"),
+        (f"2,boat,{ANN},576460752303423488,completed,16", "price × quantity is 2^63"),  # 2^59 × 2^4
+        (f"2,scarf,{ANN},{10**17},completed,1", "price × quantity is 2^63"),  # in fen
         (f"2,scarf,{ANN},1,completed,0", "quantity must be 1 at least"),
         (f"2,scarf,{ANN},1,completed,1.5", "quantity must be a whole number"),
         (f"2,scarf,{ANN},1,completed", "Expected 6 columns, got 5"),
@@ -254,6 +256,30 @@ def test_a_bad_row_is_refused_with_its_line(
         enter(ROWS[0], row, f"9,tea,{ANN},1,completed,1")
     assert caught.value.code == "CC-TABLE" and said in caught.value.message
     assert "orders.csv, line 3: " in caught.value.message and caught.value.facts["line"] == 3
+    assert causes.path.read_bytes() == before
+
+
+def test_the_largest_order_that_fits(causes: Ledger, enter: Callable[..., ImportedOrders]) -> None:
+    """16 × (2^59 - 1) yen are below 2^63: 33.33 % of them are exact to the last yen."""
+    done = enter(f"2,boat,{ANN},576460752303423487,completed,16")
+    (fund,) = done.accounts
+    assert (fund.amount, fund.rounding) == (3074149899883696771, Remainders(4736, 0))
+    assert causes.balance("abroad").amount == 3074149899883696771
+
+
+@pytest.mark.parametrize(
+    ("row", "said"), [("1800,tea,,1,completed", "Expected 6 columns, got 5"), ("1800,coat,,1,completed,1", "'coat'")]
+)
+def test_a_bad_row_far_down_is_refused_with_its_line(
+    causes: Ledger, enter: Callable[..., ImportedOrders], monkeypatch: pytest.MonkeyPatch, row: str, said: str
+) -> None:
+    """The line is right in a file of many pieces, of which the next is read before this one is looked at."""
+    monkeypatch.setattr("charitychain.programmes.orders._BYTES_IN_BATCH", 5_000)
+    before = causes.path.read_bytes()
+    rows = [f"{number},tea,{ANN},1,completed,1" for number in range(1, 2001)]
+    with pytest.raises(MalformedError, match=r"orders\.csv, line 1801: ") as caught:
+        enter(*rows[:1799], row, *rows[1800:])
+    assert said in caught.value.message
     assert causes.path.read_bytes() == before
 
 
