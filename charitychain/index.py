@@ -31,7 +31,7 @@ from charitychain.tape import Run
 
 __all__ = ["Head", "Index", "IndexBusy", "IndexDamaged"]
 
-_SCHEMA_VERSION = 7
+_SCHEMA_VERSION = 8
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, offset INTEGER, hash BLOB);
@@ -50,6 +50,7 @@ CREATE TABLE batches (series TEXT, last INTEGER, first INTEGER, height INTEGER, 
     account INTEGER, movement INTEGER, width INTEGER, PRIMARY KEY (series, last)) WITHOUT ROWID;
 CREATE TABLE links (about TEXT, kind INTEGER, height INTEGER, statement INTEGER, record INTEGER,
     PRIMARY KEY (about, kind, height, statement, record)) WITHOUT ROWID;
+CREATE TABLE sums (about TEXT, kind INTEGER, amount INTEGER, PRIMARY KEY (about, kind)) WITHOUT ROWID;
 CREATE TABLE saved (kind TEXT, number INTEGER, data BLOB, PRIMARY KEY (kind, number)) WITHOUT ROWID;
 """
 _CACHE_KIB = 32 * 1024
@@ -327,6 +328,10 @@ class Index:
         row = self.first("SELECT * FROM batches WHERE series = ? ORDER BY last DESC LIMIT 1", (series,))
         return _batch(row) if row else None
 
+    def batches(self, series: str) -> Iterator[Batch]:
+        for row in self.rows("SELECT * FROM batches WHERE series = ? ORDER BY last", (series,)):
+            yield _batch(row)
+
     def put_batch(self, batch: Batch) -> None:
         row = (batch.series, batch.last, batch.first, *batch.place, batch.account, batch.movement, batch.width)
         self.run("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -348,6 +353,14 @@ class Index:
         )
         for row in self.rows(sql, (kind,)):
             yield row[0], Place(*row[1:])
+
+    def add_to_sum(self, about: str, kind: int, amount: int) -> None:
+        sql = "INSERT INTO sums VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+        self.run(sql, (about, kind, amount))
+
+    def sum_of(self, about: str, kind: int) -> int:
+        row = self.first("SELECT amount FROM sums WHERE about = ? AND kind = ?", (about, kind))
+        return cast(int, row[0]) if row else 0
 
     def save(self, kind: str, number: int, data: bytes) -> None:
         self.run("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (kind, number, data))

@@ -18,7 +18,7 @@ from charitychain.keyring import KeyEntry, Keyring, passphrase_source
 from charitychain.ledger import Ledger
 from charitychain.records import check_date
 
-__all__ = ["at_moment", "formatted", "ledger_path", "new_passphrase", "on_ledger", "opened", "with_keys"]
+__all__ = ["at_moment", "formatted", "ledger_path", "looked_into", "new_passphrase", "on_ledger", "opened", "with_keys"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -141,3 +141,14 @@ def opened(
             meter.close()
             for notice in found.notices:
                 say(f"Note: {notice}")
+
+
+@contextmanager
+def looked_into(options: dict[str, Any]) -> Iterator[Ledger]:
+    """Open the ledger to look at it before an entry is made; what there is to notice is said when it is recorded."""
+    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+        meter = found.progress = Meter("Making the index")
+        try:
+            yield found
+        finally:
+            meter.close()

@@ -1,7 +1,7 @@
 """Events: the rows of a platform's own tables, read strictly.
 
-A table of events is CSV in UTF-8 with a header that names its columns, in any order. A row that does not fit its header
-is an error with its line; so is a column that is not known, for a misspelled one would be silence.
+A table of events is CSV in UTF-8, with commas, and with a header that names its columns, in any order. A row that does
+not fit its header is an error with its line; so is a column that is not known, for a misspelled one would be silence.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from charitychain.codec import MAX_INT
 from charitychain.errors import CharitychainError, MalformedError, RefusedError
@@ -39,7 +39,9 @@ def read_events(path: Path, *, required: tuple[str, ...], optional: tuple[str, .
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
         reader = csv.reader(text, strict=True)
         try:
-            header = next(reader, [])
+            header = next(reader, None)
+            if header is None:
+                raise bad_event(path, 1, f"the file is empty; its first line is {','.join(required)}")
             _check_header(path, header, required, optional)
             empty = dict.fromkeys(optional, "")
             for fields in reader:
@@ -51,7 +53,20 @@ def read_events(path: Path, *, required: tuple[str, ...], optional: tuple[str, .
         except csv.Error as error:
             raise bad_event(path, reader.line_num, str(error)) from error
         except UnicodeDecodeError as error:
-            raise bad_event(path, reader.line_num + 1, "it is no UTF-8 text") from error
+            raise bad_event(path, _undecodable_line(raw), "it is no UTF-8 text; save the table as UTF-8") from error
+
+
+def _undecodable_line(raw: BinaryIO) -> int:
+    """Return the first line that is no UTF-8: text is decoded in pieces, ahead of the rows."""
+    raw.seek(0)
+    line = 1
+    for data in raw:
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            break
+        line += 1
+    return line
 
 
 def numbered_events(path: Path, *, required: tuple[str, ...]) -> Iterator[tuple[int, Event]]:
@@ -84,6 +99,8 @@ def check_unit(unit: Unit, account: str, expected: str) -> None:
 
 def _check_header(path: Path, header: list[str], required: tuple[str, ...], optional: tuple[str, ...]) -> None:
     known = (*required, *optional)
+    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), None)):
+        raise bad_event(path, 1, f"columns are separated by commas, not by {other!r}")
     for name in header:
         if name not in known or header.count(name) > 1:
             what = "stands there twice" if name in known else f"is not known; there may be {', '.join(known)}"
@@ -112,7 +129,8 @@ def whole(path: Path, event: Event, name: str, *, least: int = 0) -> int:
     digits = text.isascii() and text.isdigit() and len(text) < 20
     if digits and str(int(text)) == text and least <= int(text) <= MAX_INT:
         return int(text)
-    raise bad_event(path, event.line, f"{name} must be a whole number of at least {least}, found {text!r:.60}")
+    below = " and below 2^63" if text.isascii() and text.isdigit() and len(text) > 18 else ""
+    raise bad_event(path, event.line, f"{name} must be a whole number of at least {least}{below}, found {text!r:.60}")
 
 
 def person(path: Path, event: Event, name: str, *, may_be_empty: bool = False) -> str:

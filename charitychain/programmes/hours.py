@@ -26,7 +26,8 @@ from charitychain import records
 from charitychain.errors import RefusedError
 from charitychain.interop.gifts_table import Row, Series, import_rows
 from charitychain.interop.journal import Imported
-from charitychain.programmes.events import Event, check_unit, numbered_events, person, whole
+from charitychain.programmes.balances import whole_balance
+from charitychain.programmes.events import Event, bad_event, check_unit, numbered_events, person, whole
 from charitychain.reading import Reader
 from charitychain.units import format_amount
 from charitychain.writer import Writer
@@ -61,6 +62,8 @@ def import_hours(
 
     def series_of(event: Event) -> Series:
         id_ = event.fields["event"]
+        if not id_:
+            raise bad_event(path, event.line, "the event is empty")
         found = events.get(id_)
         if found is None:
             try:
@@ -84,8 +87,7 @@ def import_hours(
 def spend_hours(reader: Reader, event: str, *, payee: str, purpose: str, id: str) -> dict[str, Any]:
     """Return the journal entry of an expenditure of all that an event's account holds.
 
-    Under the id of an expenditure out of this account that is recorded already it gives what that took, so that a try
-    which was cut off can be told again.
+    Under the id of an expenditure that is recorded already it is the same entry, although the account is empty by then.
 
     Args:
         payee: The organisation for which the volunteers worked.
@@ -97,10 +99,8 @@ def spend_hours(reader: Reader, event: str, *, payee: str, purpose: str, id: str
     account = reader.state.account_named(event)
     unit = reader.unit_of(account)
     check_unit(unit, event, UNIT)
-    row, amount = reader.index.find_id(id), account.balance
-    if row is not None and row.kind == records.Expenditure.KIND and row.account == account.number:
-        amount = row.amount
-    if not amount:
+    amount = whole_balance(reader, account, kind=records.Expenditure.KIND, id=id)
+    if not amount and reader.index.find_id(id) is None:  # else the ledger says whether that record is this one
         raise RefusedError("CC-OVERDRAFT", f"account {event!r} holds no minutes that could be spent", account=event)
     return {
         "record": "expenditure", "id": id, "from": event, "amount": format_amount(amount, unit), "payee": payee,

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from charitychain import records
+from charitychain import columns, records
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.reading import Reader
-from charitychain.state.lookup import Link, gifts_of, known_gift
+from charitychain.state.lookup import Link, columns_at, known_gift
 from charitychain.units import format_amount, parse_amount
 
 __all__ = ["Matches", "gifts_in", "match_gifts", "match_of", "read_ratio"]
@@ -71,17 +71,16 @@ def match_of(gift: int, ratio: Fraction, *, most: int | None, left: int) -> int:
 
 
 def gifts_in(reader: Reader, series: str) -> Iterator[str]:
-    """Yield the gifts of a series in the order in which they came.
+    """Yield the gifts of a series in the order of their numbers, which is that in which they came.
 
     Raises:
         RefusedError: ``CC-UNKNOWN-ID``: there is no such series.
     """
-    last = reader.index.last_batch(series)
-    if last is None:
+    if reader.index.last_batch(series) is None:
         raise RefusedError("CC-UNKNOWN-ID", f"this ledger holds no series {series!r}", series=series)
-    for inflow in reader.index.inflows(last.account, reader.state.accounts[last.account].log.size):
-        if inflow.gifts is not None:
-            yield from (gift.id for gift in gifts_of(reader.index, inflow) if gift.id.startswith(f"{series}/"))
+    for batch in reader.index.batches(series):
+        for gift in columns.iterate_gifts(columns_at(reader.index, batch.place), batch.width):
+            yield f"{series}/{gift.id}"
 
 
 def match_gifts(
@@ -113,7 +112,7 @@ def match_gifts(
         there = reader.unit_of(reader.state.accounts[gift.account])
         if there.code != unit.code:
             raise RefusedError("CC-UNIT", f"gift {id_!r} is in {there.code}; account {account!r} is in {unit.code}")
-        if _standing(reader, id_, Link.MATCHED):
+        if _is_matched(reader, id_):
             done.known.append(id_)
             continue
         stands = gift.amount - reader.state.reversed_of(id_)
@@ -137,10 +136,10 @@ def _left(reader: Reader, pledge: str, account: int, name: str) -> int:
     found = reader.record(row.place) if row is not None and row.kind == records.Pledge.KIND else None
     if not isinstance(found, records.Pledge) or found.account != account:
         raise RefusedError("CC-UNKNOWN-ID", f"{pledge!r} is no pledge to account {name!r}", id=pledge)
-    return max(0, found.amount - reader.state.reversed_of(pledge) - _standing(reader, pledge, Link.FULFILLED))
+    return max(0, found.amount - reader.state.reversed_of(pledge) - reader.index.sum_of(pledge, Link.FULFILLED))
 
 
-def _standing(reader: Reader, about: str, link: Link) -> int:
-    """Return the sum of donations linked to `about`, less what was reversed of them."""
-    found = map(reader.record, reader.index.links(about, link))
-    return sum(item.amount - reader.state.reversed_of(item.id) for item in found if isinstance(item, records.Donation))
+def _is_matched(reader: Reader, gift: str) -> bool:
+    """Say whether something of a match of this gift still stands."""
+    found = map(reader.record, reader.index.links(gift, Link.MATCHED))
+    return any(isinstance(item, records.Donation) and item.amount > reader.state.reversed_of(item.id) for item in found)

@@ -9,9 +9,9 @@ Rules upheld here:
 
 - All rows are checked before the first block; a table that was entered is skipped when it is entered again, and one
   that says something else is refused.
-- A conversion takes no more points than its money needs; the rest stays in the account.
 
-What it leaves to others: who may convert, and whether the sponsor has the money (`charitychain.state`).
+What it leaves to others: the conversion (`charitychain.programmes.rates`), who may convert, and whether the sponsor has
+the money (`charitychain.state`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from charitychain.errors import RefusedError
 from charitychain.interop.gifts_table import Row, Series, import_rows
 from charitychain.interop.journal import Imported
 from charitychain.programmes.events import numbered_events, person, told, whole
-from charitychain.programmes.rates import Rate
+from charitychain.programmes.rates import convert_at_rate
 from charitychain.reading import Reader
-from charitychain.units import CURRENCIES, Unit, format_amount, parse_amount
+from charitychain.units import CURRENCIES, Unit, parse_amount
 from charitychain.writer import Writer
 
 __all__ = ["import_acts", "redeem"]
@@ -73,36 +73,18 @@ def redeem(
     """Return the journal entry of one conversion of points into money.
 
     Args:
-        source, to: The account in points, and the account that gets the money.
-        funded_from: The sponsor's account, which pays.
+        source: The account in points.
+        to: The account that gets the money.
+        funded_from: The sponsor's account, which pays; in the currency of `to`.
         rate: ``POINTS=MONEY``, such as ``100=1.00``; the record's reference declares it.
         points: How many at most; nothing is the whole balance.
 
     Raises:
-        RefusedError: ``CC-UNKNOWN-ACCOUNT``; ``CC-UNIT``: an account in money. ``CC-CONVERSION``: too few points for
-            one smallest unit of money. ``CC-OVERDRAFT``: more points than the account holds.
-        MalformedError: ``CC-AMOUNT``.
+        RefusedError, MalformedError: as `charitychain.programmes.rates.convert_at_rate`; and ``CC-UNIT``: `source` is
+            in money.
     """
-    account, target = reader.state.account_named(source), reader.state.account_named(to)
-    unit, currency = reader.unit_of(account), reader.unit_of(target)
-    _check_points(unit, source)
-    declared = Rate.parse(rate, unit, currency)
-    available = account.balance if points is None else parse_amount(points, unit)
-    if available > account.balance and reader.index.find_id(id) is None:
-        raise RefusedError(
-            "CC-OVERDRAFT",
-            f"account {source!r} holds {format_amount(account.balance, unit)} {unit.code}, fewer than {points}",
-        )
-    taken, gives = declared.cut(available)
-    if not gives:
-        raise RefusedError(
-            "CC-CONVERSION",
-            f"{format_amount(available, unit)} {unit.code} of {source!r} give nothing at {declared.text}",
-        )
-    return {
-        "record": "conversion", "id": id, "from": source, "amount": format_amount(taken, unit), "to": to,
-        "gives": format_amount(gives, currency), "funded_from": funded_from, "reference": f"rate {declared.text}",
-    }  # fmt: skip
+    _check_points(reader.unit_of(reader.state.account_named(source)), source)
+    return convert_at_rate(reader, source=source, to=to, funded_from=funded_from, rate=rate, id=id, most=points)
 
 
 def _check_points(unit: Unit, account: str) -> None:

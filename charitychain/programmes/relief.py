@@ -29,13 +29,15 @@ __all__ = ["buy", "give", "lose", "move", "unit_price"]
 
 
 def unit_price(paid: int, got: int, *, decimals: int = 2) -> str:
-    """Return `paid` for each of `got` (smallest units), with four more decimals where it does not come out even."""
+    """Return `paid` for each of `got` (smallest units), with four more decimals where it does not come out even.
+
+    What does not come out even with those either is rounded to the nearest, and said to be about that.
+    """
     exact = Fraction(paid, got)
     if exact.denominator == 1:
         return _decimal(exact.numerator, decimals)
-    tenthousandths = exact * 10_000
-    sign = "" if tenthousandths.denominator == 1 else "about "
-    return sign + _decimal(tenthousandths.numerator // tenthousandths.denominator, decimals + 4)
+    finer = exact * 10_000
+    return ("" if finer.denominator == 1 else "about ") + _decimal(round(finer), decimals + 4)
 
 
 def _decimal(value: int, decimals: int) -> str:

@@ -25,10 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charitychain.errors import MalformedError
+from charitychain.codec import MAX_INT, check_text
+from charitychain.errors import MalformedError, RefusedError
 from charitychain.programmes.events import bad_event, person, read_events, told
 from charitychain.records import check_date
-from charitychain.units import Unit, format_amount, parse_amount
+from charitychain.units import CURRENCIES, Unit, format_amount, parse_amount
 
 __all__ = ["Group", "canonical", "read_services", "service_entries"]
 
@@ -60,8 +61,9 @@ def read_services(path: Path, unit: Unit) -> list[Group]:
     found: dict[tuple[str, str], Group] = {}
     for event in read_events(path, required=_COLUMNS):
         who, service, date = person(path, event, "person"), event.fields["service"], event.fields["date"]
-        if not service:
+        if not service.strip():
             raise bad_event(path, event.line, "the service is empty")
+        told(path, event.line, lambda text: check_text(text, what="service"), service)
         told(path, event.line, check_date, date)
         price = told(path, event.line, lambda text: parse_amount(text, unit), event.fields["price"])
         group = found.setdefault((service, date), Group(service, date))
@@ -69,6 +71,8 @@ def read_services(path: Path, unit: Unit) -> list[Group]:
             raise bad_event(path, event.line, f"this person stands there twice for {service!r:.60} on {date}")
         group.people.add(who)
         group.amount += price
+        if group.amount > MAX_INT:
+            raise bad_event(path, event.line, f"{service!r:.60} on {date} cost more than any account can hold")
     return [found[key] for key in sorted(found)]
 
 
@@ -83,7 +87,10 @@ def service_entries(
 
     Raises:
         MalformedError: ``CC-TABLE``: a service on more than 64 days; split the table.
+        RefusedError: ``CC-UNIT``: the account is not in money.
     """
+    if unit.code not in CURRENCIES:
+        raise RefusedError("CC-UNIT", f"account {account!r} is in {unit.code}, and services are paid in money")
     entries: list[dict[str, Any]] = []
     for service in dict.fromkeys(group.service for group in groups):
         days = [group for group in groups if group.service == service]

@@ -12,12 +12,11 @@ Rules upheld here:
   that says something else is refused.
 - A walk below a smallest number of steps does not enter. Each is counted, its steps are summed, and a walk that is in
   the ledger already is never told to have been left out.
-- Arithmetic is in whole numbers. A conversion takes no more steps than its money needs: what gives not one more
-  smallest unit of money stays in the account.
 
-What it leaves to others: who may convert and whether the sponsor has the money (`charitychain.state`); and which
-walker carries which cent: within a conversion the boundary ``p`` becomes ``floor(p * money / steps)``, so that a walk
-shorter than the rate's steps for one smallest unit may carry none, although it counts.
+What it leaves to others: the conversion (`charitychain.programmes.rates`); who may convert and whether the sponsor has
+the money (`charitychain.state`); and which walker carries which cent: within a conversion the boundary ``p`` becomes
+``floor(p * money / steps)``, so that a walk shorter than the rate's steps for one smallest unit may carry none,
+although it counts.
 """
 
 from __future__ import annotations
@@ -27,13 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from charitychain import records
-from charitychain.errors import MalformedError, RefusedError
+from charitychain.errors import MalformedError
 from charitychain.interop.gifts_table import Row, Series, import_rows
 from charitychain.programmes.events import check_unit, numbered_events, person, whole
-from charitychain.programmes.rates import Rate
+from charitychain.programmes.rates import convert_at_rate
 from charitychain.reading import Reader
-from charitychain.units import format_amount, parse_amount
 from charitychain.writer import Writer
 
 __all__ = ["Entered", "Walk", "convert_steps", "import_walks"]
@@ -128,9 +125,6 @@ def convert_steps(
 ) -> dict[str, Any]:
     """Return the journal entry of one conversion of the steps of an account into money.
 
-    Under the id of a conversion out of this account that is recorded already it gives what that took, unless `steps`
-    is given: a try that was cut off can be told again.
-
     Args:
         source: The account in STEP.
         to: The account that gets the money, such as that of a running track.
@@ -139,39 +133,8 @@ def convert_steps(
         steps: How many at most; nothing is the whole balance.
 
     Raises:
-        RefusedError: ``CC-UNKNOWN-ACCOUNT``; ``CC-UNIT``: not in STEP. ``CC-CONVERSION``: too few steps for one
-            smallest unit of money. ``CC-OVERDRAFT``: more steps than the account holds.
-        MalformedError: ``CC-AMOUNT``: a rate or number of steps has not its form.
+        RefusedError, MalformedError: as `charitychain.programmes.rates.convert_at_rate`; and ``CC-UNIT``: `source` is
+            not in STEP.
     """
-    account, target = reader.state.account_named(source), reader.state.account_named(to)
-    unit, currency = reader.unit_of(account), reader.unit_of(target)
-    check_unit(unit, source, UNIT)
-    declared = Rate.parse(rate, unit, currency)
-    known = _recorded(reader, id, account.number) if steps is None else None
-    available = parse_amount(steps, unit) if steps is not None else account.balance if known is None else known
-    if steps is not None and available > account.balance and reader.index.find_id(id) is None:
-        raise RefusedError(
-            "CC-OVERDRAFT", f"account {source!r} holds {account.balance:,} steps, fewer than {available:,}"
-        )
-    taken, gives = declared.cut(available)
-    if not gives:
-        least = format_amount(1, currency)
-        raise RefusedError(
-            "CC-CONVERSION",
-            f"{available:,} steps of {source!r} give nothing: {least} {currency.code} is {declared.smallest:,} steps at"
-            f" {declared.text}",
-        )
-    return {
-        "record": "conversion", "id": id, "from": source, "amount": format_amount(taken, unit), "to": to,
-        "gives": format_amount(gives, currency), "funded_from": funded_from, "reference": f"rate {declared.text}",
-    }  # fmt: skip
-
-
-def _recorded(reader: Reader, id_: str, account: int) -> int | None:
-    """Return how many steps a conversion out of this account took, if it has this id."""
-    row = reader.index.find_id(id_)
-    if row is None or row.kind != records.Conversion.KIND:
-        return None
-    record = reader.record(row.place)
-    assert isinstance(record, records.Conversion)
-    return record.amount if record.account == account else None
+    check_unit(reader.unit_of(reader.state.account_named(source)), source, UNIT)
+    return convert_at_rate(reader, source=source, to=to, funded_from=funded_from, rate=rate, id=id, most=steps)

@@ -58,7 +58,6 @@ class Acting(Standing):
         self.author: PartyState | None = None
         self.recovering = False
         self.moves: list[list[Ref]] = []
-        self.matched: dict[str, int] = {}  # what the open statement matched: by gift, and by pledge
         self._signers: frozenset[int] = frozenset()
         self._short: dict[int, int] = {}
         self._time = 0
@@ -83,7 +82,7 @@ class Acting(Standing):
         self.sign_too(listed)
         self._statement += 1
         self.record = -1
-        self.moves, self.matched = [], {}
+        self.moves = []
 
     def sign_too(self, header_keys: Iterable[bytes]) -> None:
         """Let more sign the open statement: all key ids of its header, as they are now."""
@@ -285,7 +284,7 @@ class Acting(Standing):
         """Return the runs of `account` that descend from `gift` along the paying lineage and are still held."""
         flow = follow(self.lookup, self.accounts, gift, lineage=Lineage.PAYING)
         self.check_pieces(flow, gift)
-        return join_runs(sorted(flow.held.get(account.number, [])))
+        return join_runs(sorted(run for ref, runs in flow.held.items() if ref[0] == account.number for run in runs))
 
     def check_pieces(self, flow: Flow, gift: GiftAt) -> None:
         """Check that a gift was followed to its ends; which of its units are there must not hang on a limit.

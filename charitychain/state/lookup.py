@@ -115,6 +115,10 @@ class Lookup(Protocol):
     def linked(self, kind: int) -> Iterator[tuple[str, Place]]:
         """Yield everything that is said of this kind, by what it is about, then in ledger order."""
 
+    def add_to_sum(self, about: str, kind: int, amount: int) -> None: ...
+    def sum_of(self, about: str, kind: int) -> int:
+        """Return the running sum of a kind about an id, smallest units, less what was reversed; where none, 0."""
+
     def save(self, kind: str, number: int, data: bytes) -> None: ...
     def saved(self, kind: str) -> Iterator[bytes]: ...
 

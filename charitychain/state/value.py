@@ -29,7 +29,7 @@ from charitychain.sumlog import Tag, span_leaf
 from charitychain.tape import Run, first_units
 from charitychain.units import BUILT_IN
 
-__all__ = ["RULES", "apply_gifts", "levy_parts", "note"]
+__all__ = ["RULES", "apply_gifts", "count_for_pledge", "levy_parts", "note"]
 
 
 # ---------------------------------------------------------------------------------------------- value comes in
@@ -54,9 +54,12 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
         row = state.lookup.find_id(record.pledge)
         if row is None or row.kind != records.Pledge.KIND or row.account != account.number:
             raise RefusedError("CC-UNKNOWN-ID", f"{record.pledge!r} is no pledge to account {account.id!r}")
-        state.lookup.put_link(record.pledge, Link.FULFILLED, state.place)
     if record.because_of is not None:
-        _check_match(state, record)
+        _check_match(state, record, record.because_of)
+        state.lookup.put_link(record.because_of, Link.MATCHED, state.place)
+    if record.pledge is not None:
+        state.lookup.put_link(record.pledge, Link.FULFILLED, state.place)
+        count_for_pledge(state, record, record.amount)
     run = state.run
     if run is None:
         run = state.run = Donations(account, state.place)
@@ -70,25 +73,24 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
     note(state, record, account)
 
 
-def _check_match(state: Acting, record: records.Donation) -> None:
+def _check_match(state: Acting, record: records.Donation, gift_id: str) -> None:
     """A gift is matched once, out of a pledge, and all matches of that pledge never exceed it."""
-    gift = state.gift(record.because_of or "")
+    gift = state.gift(gift_id)
     pledge = state.lookup.find_id(record.pledge) if record.pledge is not None else None
     if pledge is None:
         raise RefusedError("CC-MATCH", f"what matches gift {gift.id!r} must name the pledge that it is taken from")
     if gift.place[:2] == state.place[:2]:
         raise RefusedError("CC-MATCH", f"gift {gift.id!r} stands in this very statement; match it in a later one")
-    earlier = _sealed_matches(state, gift.id)
-    standing = [match.id for match in earlier if match.amount > state.reversed_of(match.id)]
-    if standing or gift.id in state.matched:
-        told = f"by {standing[0]!r}" if standing else "in this very statement"
-        raise RefusedError(
-            "CC-MATCH", f"gift {gift.id!r} was matched {told} already; a gift is matched once", gift=gift.id
-        )
+    for place in state.lookup.links(gift.id, Link.MATCHED):
+        here = place[:2] == state.place[:2]  # nothing of this very statement can be reversed in it
+        match = None if here else state.record_at(place)
+        if here or (isinstance(match, records.Donation) and match.amount > state.reversed_of(match.id)):
+            told = f"by {match.id!r}" if isinstance(match, records.Donation) else "in this very statement"
+            raise RefusedError(
+                "CC-MATCH", f"gift {gift.id!r} was matched {told} already; a gift is matched once", gift=gift.id
+            )
     account = state.accounts[record.account]
-    matches = _sealed_matches(state, pledge.id)
-    matched = sum(match.amount - state.reversed_of(match.id) for match in matches) + state.matched.get(pledge.id, 0)
-    left = pledge.amount - state.reversed_of(pledge.id) - matched
+    left = pledge.amount - state.reversed_of(pledge.id) - state.lookup.sum_of(pledge.id, Link.MATCHED)
     if record.amount > left:
         raise RefusedError(
             "CC-MATCH",
@@ -97,17 +99,17 @@ def _check_match(state: Acting, record: records.Donation) -> None:
             pledge=pledge.id,
             left=left,
         )
-    state.matched[gift.id] = record.amount
-    state.matched[pledge.id] = state.matched.get(pledge.id, 0) + record.amount
-    state.lookup.put_link(gift.id, Link.MATCHED, state.place)
-    state.lookup.put_link(pledge.id, Link.MATCHED, state.place)
 
 
-def _sealed_matches(state: Acting, about: str) -> list[records.Donation]:
-    """Return the donations of earlier statements that match a gift, or are taken from a pledge."""
-    places = [place for place in state.lookup.links(about, Link.MATCHED) if place[:2] != state.place[:2]]
-    found = map(state.record_at, places)
-    return [match for match in found if isinstance(match, records.Donation)]
+def count_for_pledge(state: Acting, record: records.Donation, amount: int) -> None:
+    """Add to what a donation's pledge brought, and to what it matched; less than nothing where it is undone.
+
+    Both are sums that go along, for the matches of one pledge may be millions.
+    """
+    if record.pledge is not None:
+        state.lookup.add_to_sum(record.pledge, Link.FULFILLED, amount)
+        if record.because_of is not None:
+            state.lookup.add_to_sum(record.pledge, Link.MATCHED, amount)
 
 
 def apply_gifts(state: Acting, record: records.Gifts, gift_columns: bytes | None) -> None:

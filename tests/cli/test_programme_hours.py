@@ -29,6 +29,7 @@ def test_minutes_in_and_spent(volunteers: Cli) -> None:
     done = volunteers.json(*spend)
     assert (done["amount"], done["payee"], done["date"]) == ("180", "Hill School", "2020-06-07")
     assert volunteers.ok(*spend) == "expenditure X-1 was there already\n"
+    assert "'X-1' is recorded already, with another payee" in volunteers.fails(7, *spend, "--payee", "Club")
     assert [use["id"] for use in volunteers.json("trace", "hours-garden/1")["uses"]] == ["X-1"]
 
 
@@ -39,6 +40,8 @@ def test_refusals_have_their_exit_codes(volunteers: Cli) -> None:
     assert "bad.csv, line 3" in volunteers.fails(7, *enter, "bad.csv")
     (volunteers.work / "bad.csv").write_text(ROWS.replace(BO, "Bo"))
     assert "CC-TABLE" in volunteers.fails(7, *enter, "bad.csv")
+    (volunteers.work / "bad.csv").write_text(ROWS.replace("river", ""))
+    assert "bad.csv, line 3: the event is empty" in volunteers.fails(7, *enter, "bad.csv")
     volunteers.fails(3, *enter, "none.csv")
     volunteers.fails(2, *SPEND, "garden", "--payee", "Hill School")
     said = ("--payee", "Hill School", "--purpose", "a garden")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 from cli.conftest import Cli
+from click.testing import CliRunner
+
+from charitychain.cli import cli as charitychain
+from charitychain.cli import session
 
 MATCH = ("programme", "matching", "--pledge", "P-1", "--account", "edu")
 
@@ -40,6 +44,50 @@ def test_a_series_is_matched_with_a_bound_for_each_gift(pledged: Cli) -> None:
     assert [(row["because_of"], row["amount"]) for row in done["records"]] == [
         ("run/1", "1.50"), ("run/2", "2.00"), ("run/7", "2.00"),
     ]  # fmt: skip
+
+
+def test_of_many_matches_the_first_are_named(pledged: Cli) -> None:
+    """22 matches: 20 by their ids, and how many more there are; JSON has all of them."""
+    gifts = {"record": "gifts", "series": "run", "account": "edu", "ids": list(range(22)), "amounts": ["0.10"] * 22}
+    pledged.ok("import", pledged.journal([gifts]))
+    assert len(pledged.json(*MATCH, "--series", "run", "--dry-run")["records"]) == 22
+    said = pledged.ok(*MATCH, "--series", "run")
+    assert said.count("donation D-") == 20 and said.endswith(" and 2 more recorded in block 6\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (*MATCH, "D-1"),
+        ("programme", "hours", "spend", "edu", "--payee", "P", "--purpose", "Q"),
+        ("programme", "steps", "convert", "--from", "edu", "--to", "edu", "--funded-from", "edu", "--rate", "1=1"),
+        ("programme", "points", "redeem", "--from", "edu", "--to", "edu", "--funded-from", "edu", "--rate", "1=1"),
+        ("programme", "services", "s.csv", "--account", "edu", "--payee", "P"),
+    ],
+    ids=lambda command: command[1],
+)
+def test_a_programme_that_looks_first_shows_that_an_index_is_made(
+    pledged: Cli, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the index is gone, the look that comes before the entry is what makes it, and tells how far it is."""
+    shown: list[str] = []
+
+    class Meter:
+        def __init__(self, label: str) -> None:
+            self.label = label
+
+        def __call__(self, done: int, total: int) -> None:
+            shown.append(self.label)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(session, "Meter", Meter)
+    monkeypatch.setenv("XDG_CONFIG_HOME", pledged.env["XDG_CONFIG_HOME"])
+    monkeypatch.chdir(pledged.work)
+    pledged.ledger.with_name("v.ledger.index").unlink()
+    CliRunner().invoke(charitychain, [*command])
+    assert shown and set(shown) == {"Making the index"}
 
 
 def test_refusals_have_their_exit_codes(pledged: Cli) -> None:

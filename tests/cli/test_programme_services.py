@@ -31,7 +31,7 @@ def test_people_are_counted_and_not_named(village: Cli) -> None:
 
 
 def test_refusals_have_their_exit_codes(village: Cli) -> None:
-    """A person twice, more than there is, a name, options that the table gives."""
+    """A person twice, more than there is, a name, an account that is not in money, options that the table gives."""
     table = village.work / "s.csv"
     table.write_text(ROWS + f"{BO},2020-05-01,cover,1.50\n")
     assert "line 6" in village.fails(7, *ENTER)
@@ -39,4 +39,18 @@ def test_refusals_have_their_exit_codes(village: Cli) -> None:
     assert "CC-OVERDRAFT" in village.fails(7, *ENTER)
     table.write_text(ROWS.replace(BO, "Bo"))
     assert "never a name" in village.fails(7, *ENTER)
+    table.write_text(ROWS.replace("cover", "\x07cover"))
+    assert "s.csv, line 2: service: character 0 is U+0007" in village.fails(7, *ENTER)
+    village.ok("account", "open", "walks", "--unit", "STEP")
+    table.write_text("person,date,service,price\n" + f"{BO},2020-05-01,cover,1\n")
+    assert "CC-UNIT" in village.fails(7, "programme", "services", "s.csv", "--account", "walks", "--payee", "Mutual")
     village.fails(2, *ENTER, "--date", "2020")
+
+
+def test_a_table_without_rows_records_nothing(village: Cli) -> None:
+    """It is no fault, as with the other programmes: a day without services."""
+    (village.work / "s.csv").write_text("person,date,service,price\n")
+    before = village.ledger.read_bytes()
+    assert village.ok(*ENTER) == "the table has no rows, nothing recorded\n"
+    assert village.json(*ENTER) == {"records": [], "recorded": False}
+    assert village.ledger.read_bytes() == before

@@ -36,6 +36,8 @@ def test_walks_in_and_money_out(walkers: Cli) -> None:
     assert (done["amount"], done["gives"], done["reference"]) == ("10000", "0.10", "rate 1000 STEP = 0.01 CNY; May")
     again = walkers.ok(*CONVERT, "--rate", "1000=0.01", "--id", "C-1", "--reference", "May", "--date", "2020-05-03")
     assert again == "conversion C-1 was there already\n"
+    other = walkers.fails(7, *CONVERT, "--rate", "20000=0.01", "--id", "C-1")
+    assert "'C-1' is recorded already" in other and "CC-DUPLICATE-ID" in other
 
 
 def test_refusals_have_their_exit_codes(walkers: Cli) -> None:

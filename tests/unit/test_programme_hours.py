@@ -33,14 +33,12 @@ def events(ledger: Ledger) -> Ledger:
 
 
 @pytest.fixture
-def enter(events: Ledger, tmp_path: Path) -> Callable[..., Imported]:
+def enter(events: Ledger, table: Callable[..., Path]) -> Callable[..., Imported]:
     """Give a function that enters rows of hours."""
 
-    def run(*rows: str, header: str = "entry,volunteer,date,event,minutes", **options: Any) -> Imported:
-        path = tmp_path / "hours.csv"
-        path.write_text("\n".join((header, *rows, "")), "utf-8")
+    def run(*rows: str, **options: Any) -> Imported:
         with events.writer() as writer:
-            return import_hours(writer, path, **options)
+            return import_hours(writer, table("entry,volunteer,date,event,minutes", *rows), **options)
 
     return run
 
@@ -83,7 +81,7 @@ def test_entering_again_skips_and_compares(events: Ledger, enter: Callable[..., 
         (f"3,{ANN},2020-06-06,garden,1.5", "CC-TABLE"), ("3,Ann,2020-06-06,garden,5", "CC-TABLE"),
         (f"3,{ANN},June,garden,5", "CC-RECORD"), (f"3,{ANN},2999-06-06,garden,5", "CC-FUTURE"),
         (f"3,{ANN},2020-06-06,lake,5", "CC-UNKNOWN-ACCOUNT"), (f"3,{ANN},2020-06-06,money,5", "CC-UNIT"),
-        (f"3,{ANN},2020-06-06,,5", "CC-UNKNOWN-ACCOUNT"),
+        (f"3,{ANN},2020-06-06,,5", "CC-TABLE"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_refused_with_its_line(
@@ -139,6 +137,23 @@ def test_the_organisation_confirms_by_its_own_key(events: Ledger, enter: Callabl
     (use,) = events.trace("hours-garden/2").uses
     assert (str(use.money), use.end.state) == ("95", "acknowledged")
     assert [(word.by, word.how) for word in use.end.words] == [("school", "independent")]
+
+
+def test_what_an_event_spent_is_the_same_again_and_nothing_else(events: Ledger, enter: Callable[..., Imported]) -> None:
+    """Under its id the same entry, whatever came in since; another record under that id is refused by its id."""
+    enter(f"1,{ANN},2020-06-06,garden,180", f"2,{BO},2020-06-06,river,95")
+    entry = spend_hours(events.reader(), "garden", payee="School", purpose="p", id="X-1")
+    with events.writer() as writer:
+        writer.add(entry)
+    assert spend_hours(events.reader(), "garden", payee="School", purpose="p", id="X-1") == entry
+    enter(f"9,{BO},2020-06-07,garden,7")
+    assert spend_hours(events.reader(), "garden", payee="School", purpose="p", id="X-1") == entry
+    assert spend_hours(events.reader(), "garden", payee="School", purpose="p", id="X-2")["amount"] == "7"
+    before = events.path.read_bytes()
+    for event, payee, id_ in (("garden", "Club", "X-1"), ("river", "School", "X-1"), ("garden", "School", "money")):
+        with pytest.raises(RefusedError, match=f"'{id_}' is recorded already"), events.writer() as writer:
+            writer.add(spend_hours(events.reader(), event, payee=payee, purpose="p", id=id_))
+    assert events.path.read_bytes() == before
 
 
 def test_an_event_without_minutes_spends_nothing(events: Ledger) -> None:

@@ -33,14 +33,12 @@ def tracks(ledger: Ledger) -> Ledger:
 
 
 @pytest.fixture
-def enter(tracks: Ledger, tmp_path: Path) -> Callable[..., Entered]:
+def enter(tracks: Ledger, table: Callable[..., Path]) -> Callable[..., Entered]:
     """Give a function that enters rows of walks."""
 
     def run(*rows: str, header: str = "walk,walker,date,steps", **options: Any) -> Entered:
-        path = tmp_path / "walks.csv"
-        path.write_text("\n".join((header, *rows, "")), "utf-8")
         with tracks.writer() as writer:
-            return import_walks(writer, path, options.pop("account", "walks"), **options)
+            return import_walks(writer, table(header, *rows), options.pop("account", "walks"), **options)
 
     return run
 
@@ -178,23 +176,44 @@ def test_a_walk_below_the_smallest_unit_counts_and_carries_nothing(
 
 
 def test_the_entry_declares_its_rate_and_is_the_same_again(tracks: Ledger, enter: Callable[..., Entered]) -> None:
-    """What gives no whole cent stays; the same id gives the same entry, another rate is refused."""
+    """What gives no whole cent stays; the same id gives the same entry, also when more steps came in meanwhile."""
     enter(f"1,{ANN},2020-05-01,3512")
     entry = {
         "record": "conversion", "id": "C-1", "from": "walks", "amount": "3000", "to": "tracks", "gives": "0.03",
         "funded_from": "sponsor", "reference": "rate 1000 STEP = 0.01 CNY",
     }  # fmt: skip
-    assert convert(tracks) == entry and convert(tracks) == entry
+    assert convert(tracks) == entry and convert(tracks) == entry and convert(tracks, steps="3512") == entry
     assert str(tracks.balance("walks")) == "512"
-    with pytest.raises(RefusedError, match="C-1"):
-        convert(tracks, "1000=0.02")
-    with pytest.raises(RefusedError, match=r"512 steps of 'walks' give nothing: 0\.01 CNY is 1,000 steps"):
+    with pytest.raises(RefusedError, match=r"512 STEP of 'walks' give nothing: 0\.01 CNY takes 1000"):
         convert(tracks, id="C-2")
-    with pytest.raises(RefusedError, match="holds 512 steps, fewer than 2,000"):
+    with pytest.raises(RefusedError, match="holds 512 STEP, fewer than 2000"):
         convert(tracks, id="C-2", steps="2000")
     with pytest.raises(RefusedError) as caught:
         convert(tracks, "1=99.00", id="C-2")
     assert caught.value.code == "CC-OVERDRAFT"  # the sponsor has 8,999.97 CNY
+    enter(f"2,{ANN},2020-05-02,9000", series="more")
+    assert convert(tracks) == entry
+    assert str(tracks.balance("walks")) == "9512"
+
+
+@pytest.mark.parametrize(
+    ("rate", "id", "options"),
+    [
+        ("1000=0.02", "C-1", {}), ("9000=0.01", "C-1", {}), ("1000=0.01", "C-1", {"steps": "2000"}),
+        ("1000=0.01", "C-1", {"steps": "900"}), ("1000=0.01", "S-1", {}), ("9000=0.01", "walks", {}),
+    ],
+)  # fmt: skip
+def test_another_record_under_an_id_that_is_taken_is_refused(
+    tracks: Ledger, enter: Callable[..., Entered], rate: str, id: str, options: dict[str, str]
+) -> None:
+    """By its id, and not by what is too little or too much for it: nothing is recorded."""
+    enter(f"1,{ANN},2020-05-01,3512")
+    convert(tracks)
+    before = tracks.path.read_bytes()
+    with pytest.raises(RefusedError, match=f"'{id}' is recorded already") as caught:
+        convert(tracks, rate, id=id, **options)
+    assert caught.value.code == "CC-DUPLICATE-ID"
+    assert tracks.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["1000", "0=0.01", "1000=0", "1.5=0.01", "1000=0.001", "=", "a=b", "1000=0.01=1"])

@@ -10,8 +10,7 @@ import click
 from charitychain.cli import output
 from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
-from charitychain.cli.session import formatted, ledger_path, on_ledger, opened, with_keys
-from charitychain.ledger import Ledger
+from charitychain.cli.session import formatted, looked_into, on_ledger, opened, with_keys
 
 __all__ = ["command"]
 
@@ -59,6 +58,6 @@ def spend_event(event: str, payee: str, purpose: str, approved_by: list[str] | N
     from charitychain.programmes.hours import spend_hours
 
     made = options.pop("id_") or new_id("X")
-    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+    with looked_into(options) as found:
         entry = spend_hours(found.reader(), event, payee=payee, purpose=purpose, id=made)
     seal_made({**entry, "approved_by": approved_by}, options)

@@ -8,8 +8,7 @@ import click
 
 from charitychain.cli import output
 from charitychain.cli.entering import new_id, recording, seal
-from charitychain.cli.session import ledger_path
-from charitychain.ledger import Ledger
+from charitychain.cli.session import looked_into
 
 __all__ = ["command"]
 
@@ -34,7 +33,7 @@ def command(
         raise click.UsageError("Name gifts, or a --series.")
     if options.pop("id_") is not None:
         raise click.UsageError("Each match gets an id of its own; leave --id out.")
-    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+    with looked_into(options) as found:
         reader = found.reader()
         named = [*gifts, *(gift for name in series for gift in gifts_in(reader, name))]
         done = match_gifts(

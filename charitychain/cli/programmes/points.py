@@ -10,8 +10,7 @@ import click
 from charitychain.cli import output
 from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
-from charitychain.cli.session import formatted, ledger_path, on_ledger, opened, with_keys
-from charitychain.ledger import Ledger
+from charitychain.cli.session import formatted, looked_into, on_ledger, opened, with_keys
 
 __all__ = ["command"]
 
@@ -62,6 +61,6 @@ def redeem_points(
     from charitychain.programmes.points import redeem
 
     made = options.pop("id_") or new_id("C")
-    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+    with looked_into(options) as found:
         entry = redeem(found.reader(), source=source, to=to, funded_from=funded_from, rate=rate, points=points, id=made)
     seal_made({**entry, "approved_by": approved_by}, options)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from charitychain.cli import output
 from charitychain.cli.entering import recording, seal
 from charitychain.cli.record import approved
-from charitychain.cli.session import ledger_path
-from charitychain.ledger import Ledger
+from charitychain.cli.session import looked_into
 
 __all__ = ["command"]
 
@@ -34,12 +34,14 @@ def command(
 
     if options.pop("id_") is not None or options.pop("date") is not None or options.pop("evidence"):
         raise click.UsageError("Ids, dates and evidence come from the table; leave --id, --date and --evidence out.")
-    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+    with looked_into(options) as found:
         reader = found.reader()
         unit = reader.unit_of(reader.state.account_named(account))
     entries = service_entries(read_services(file, unit), unit, account=account, payee=payee, indicator=indicator)
     if not entries:
-        raise click.UsageError("The table has no rows.")
+        format_ = "json" if options["as_json"] else options["format_"]
+        output.show_facts(format_, {"records": [], "recorded": False}, "the table has no rows, nothing recorded")
+        return
     author, reference = options.pop("author"), options.pop("reference")
     for entry in entries:
         entry["author"] = author

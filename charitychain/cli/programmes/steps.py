@@ -10,8 +10,7 @@ import click
 from charitychain.cli import output
 from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
-from charitychain.cli.session import formatted, ledger_path, on_ledger, opened, with_keys
-from charitychain.ledger import Ledger
+from charitychain.cli.session import formatted, looked_into, on_ledger, opened, with_keys
 
 __all__ = ["command"]
 
@@ -71,7 +70,7 @@ def enter_walks(
     if done.left_out:
         walks = "1 walk" if done.left_out == 1 else f"{done.left_out:,} walks"
         what = f"below {least:,} steps" if least > 1 else "of no steps"
-        sum_ = f", {done.left_out_steps:,} steps in all" if least > 1 else ""
+        sum_ = f", {done.left_out_steps:,} step{'s' * (done.left_out_steps != 1)} in all" if least > 1 else ""
         sentence += f"; {walks} {what} did not enter{sum_}"
     output.show_facts(format_, facts, sentence)
 
@@ -94,7 +93,7 @@ def convert_walks(
     from charitychain.programmes.steps import convert_steps
 
     made = options.pop("id_") or new_id("C")
-    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
+    with looked_into(options) as found:
         entry = convert_steps(
             found.reader(), source=source, to=to, funded_from=funded_from, rate=rate, steps=steps, id=made
         )
