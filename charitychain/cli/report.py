@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from charitychain.cli.output import Meter, safe
 from charitychain.cli.session import at_moment, on_ledger, opened
 from charitychain.errors import MalformedError, StorageError
 from charitychain.ledger import Ledger
+
+_WIDTH = 80
 
 
 @click.command()
@@ -70,23 +72,49 @@ def report(
 
 
 def _table(made: Any) -> None:
-    from charitychain.report.html import section_of
+    from charitychain.report.layout import headlines, sections
 
-    period = f"{made.first or 'the start'} to {made.last or 'the end'}"
-    output.echo(f"{safe(made.ledger['origin'])}, {period}, as of block {made.ledger['height']}")
-    for title, figures in groupby(made.figures, key=section_of):
+    output.echo(output.style(safe(made.ledger["origin"]), bold=True))
+    output.echo(f"{made.first or 'the start'} to {made.last or 'the end'}, as of block {made.ledger['height']}")
+    for headline in headlines(made):
         output.echo()
-        output.echo(output.style(safe(title), bold=True))
-        for figure in figures:
-            unit = f" {safe(figure.unit)}" if figure.unit is not None else ""
-            beside = f" ({figure.numerator} of {figure.denominator})" if figure.numerator is not None else ""
-            output.echo(f"  {safe(figure.label)}: {figure.value}{unit}{beside}")
-            output.echo(f"      {safe(figure.how)}")
+        share = output.style(f"{headline.acknowledged.value:>6} %", bold=True)
+        output.echo(f"{share} of all {headline.unit} received reaches an end acknowledged by an independent key")
+        output.echo(f"{headline.evidenced.value:>6} % is merely evidenced")
+        output.echo(f"{headline.reported.value:>6} % is merely reported")
+    notes: dict[str, int] = {}
+    for section in sections(made):
+        output.echo()
+        output.echo(output.style(safe(section.title), bold=True))
+        for group in section.groups:
+            note = notes.setdefault(group[0].how, len(notes) + 1)
+            for figure in group:
+                _line(safe(figure.label), _value(figure), f" [{note}]")
     if made.rates is not None:
         output.echo()
         output.echo(output.style("Rates", bold=True))
         for rate in made.rates.rates:
             output.echo(f"  1 {rate.unit} = {rate.rate} {rate.to} on {rate.date}, {safe(rate.source)}")
+    output.echo()
+    output.echo(output.style("How each figure is computed", bold=True))
+    for how, note in notes.items():
+        for line in textwrap.wrap(safe(how), _WIDTH, initial_indent=f"{f'[{note}]':>5} ", subsequent_indent=" " * 6):
+            output.echo(line)
+
+
+def _value(figure: Any) -> str:
+    if figure.numerator is not None:
+        return f"{figure.numerator} of {figure.denominator} {figure.value:>7} %"
+    return f"{figure.value} {figure.unit}" if figure.unit is not None else f"{figure.value}"
+
+
+def _line(label: str, value: str, note: str) -> None:
+    """Print a label, its value at the end of the line, and its note; below where they are too long for one line."""
+    left = _WIDTH - 9 - output.width(label) - output.width(value)
+    if left < 2:
+        output.echo(f"  {label}")
+        label, left = "", _WIDTH - 9 - output.width(value)
+    output.echo(f"  {label} {'.' * left} {value}{note:>5}")
 
 
 def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str) -> int:
@@ -121,9 +149,8 @@ def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str)
         output.write_json({"equal": not differ, "differences": [found.to_dict() for found in differ]})
     elif differ:
         for one in differ:
-            output.echo(f"{safe(one.id)}")
-            output.echo(f"  published  {safe(one.published) if one.published is not None else '(nothing)'}")
-            output.echo(f"  computed   {safe(one.computed) if one.computed is not None else '(nothing)'}")
+            theirs, mine = ("nothing" if text is None else safe(text) for text in (one.published, one.computed))
+            output.echo(f"{safe(one.id)}: published {theirs}; computed {mine}")
         output.echo(f"{len(differ)} {'differences' if len(differ) != 1 else 'difference'}")
     else:
         output.echo(f"{len(told.figures)} figures, all as the ledger has them at block {told.ledger['height']}")

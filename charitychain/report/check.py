@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from charitychain.errors import MalformedError, UnreadableError
 from charitychain.ledger import Ledger
 from charitychain.report.compute import compute, period_of
 from charitychain.report.model import Figure, Report
-from charitychain.report.rates import Rates
+from charitychain.report.rates import Rate, Rates
 
 __all__ = ["Difference", "check"]
 
@@ -54,17 +55,16 @@ def check(
         raise UnreadableError("CC-REPORT", "the period of the report is not told in whole days")
     told = dict(report.ledger)
     if (told["origin"], told["identity"]) != (ledger.origin, ledger.identity.hex()):
-        return (
-            Difference("ledger.origin", told["origin"], ledger.origin),
-            Difference("ledger.identity", told["identity"], ledger.identity.hex()),
-        )
+        named = (("origin", ledger.origin), ("identity", ledger.identity.hex()))
+        return tuple(Difference(f"ledger.{name}", told[name], mine) for name, mine in named if told[name] != mine)
     with ledger.at(height=told["height"]) as then:
         watch(then)
         found = then.answer(lambda reader: compute(reader, first=report.first, last=report.last, rates=rates))
     differ = []
     mine = dict(found.ledger)
-    if _head(told["checkpoint"]) != _head(mine["checkpoint"]):
-        differ.append(Difference("ledger.checkpoint", told["checkpoint"], mine["checkpoint"]))
+    if not _is_same_seal(told["checkpoint"], mine["checkpoint"]):
+        seals = (" ".join(one["checkpoint"].split()) for one in (told, mine))
+        differ.append(Difference("ledger.checkpoint", *seals))
     if report.rates != found.rates:
         differ += _rates(report.rates, found.rates)
     published, computed = ({figure.id: figure for figure in one.figures} for one in (report, found))
@@ -73,18 +73,24 @@ def check(
     return tuple(differ)
 
 
-def _head(checkpoint: str) -> str:
-    """Return what a checkpoint says, without who signed it: signatures of others may come later."""
-    return checkpoint.partition("\n\n")[0]
+def _is_same_seal(published: str, computed: str) -> bool:
+    """Say whether two checkpoints say the same, and who signed one signed the other: others may have signed since."""
+    (said, _, signed), (says, _, signs) = (checkpoint.partition("\n\n") for checkpoint in (published, computed))
+    one, other = ({*lines.splitlines()} for lines in (signed, signs))
+    return said == says and bool(one & other) and (one <= other or one >= other)
 
 
 def _rates(published: Rates | None, computed: Rates | None) -> list[Difference]:
     hashes = [rates.sha256 if rates is not None else None for rates in (published, computed)]
     if hashes[0] != hashes[1]:
         return [Difference("rates.sha256", *hashes)]
-    tables = ("; ".join(f"{rate}" for rate in rates.rates) if rates is not None else None
-              for rates in (published, computed))  # fmt: skip
-    return [Difference("rates", *tables)]
+    tables = [[_rate(rate) for rate in rates.rates] if rates is not None else [] for rates in (published, computed)]
+    rows = enumerate(zip_longest(*tables), 1)
+    return [Difference(f"rates.{number}", *row) for number, row in rows if row[0] != row[1]]
+
+
+def _rate(rate: Rate) -> str:
+    return f"1 {rate.unit} = {rate.rate} {rate.to} on {rate.date}, {rate.source}"
 
 
 def _figures(id_: str, published: Figure | None, computed: Figure | None) -> list[Difference]:

@@ -12,11 +12,12 @@ Rules upheld here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 from charitychain.errors import MalformedError, VerificationError
 from charitychain.reading import Reader
-from charitychain.records import CATEGORIES, check_date
+from charitychain.records import check_date
 from charitychain.report import words
 from charitychain.report.flows import STATES, Fates
 from charitychain.report.model import Figure, Report, percent
@@ -24,11 +25,9 @@ from charitychain.report.rates import Rates
 from charitychain.report.scan import Scan, scan
 from charitychain.state.terms import days_of
 from charitychain.trace import ledger_facts
-from charitychain.units import CURRENCIES, Unit, format_amount
+from charitychain.units import CURRENCIES, format_amount
 
 __all__ = ["compute", "period_of"]
-
-_SHOWN = (*(state for state in STATES if state not in ("held", "reversed")), "held", "transit")
 
 
 def period_of(first: str | None, last: str | None) -> tuple[str | None, str | None]:
@@ -74,22 +73,23 @@ class _Figures:
         stretches = self.seen.cohort.get(code, {})
         gross = sum(high - low for parts in stretches.values() for low, high in parts)
         found, goods = Fates(self.seen).of(stretches)
-        received = sum(amount for (unit, _), amount in self.seen.received.items() if unit == code)
+        received = sum(_split(self.seen, self.seen.received, code, "source")["source"].values())
         if sum(found.values()) != gross or gross - found["reversed"] != received:
             raise VerificationError(
                 "CC-INDEX",
                 f"what became of the gifts in {code} does not sum to them; remove the index, it is made anew",
             )
-        found["transit"] = min(self.seen.transit_here[code], found["held"])
-        found["held"] -= found["transit"]
+        for state, sums in (("transit", self.seen.transit_here), ("disputed", self.seen.denied_here)):
+            found[state] += sums[code]
+            found["held"] -= sums[code]
         return received, found, goods
 
     def all(self) -> Iterator[Figure]:
         for code in self.units:
             yield from self._headline(code)
         yield from self._counts()
-        for code, unit in self.units.items():
-            yield from self._flows(code, unit)
+        for code in self.units:
+            yield from self._flows(code)
         yield from self._conversions()
         yield from self._outcomes()
         yield Figure("late", "Late entries", self.seen.late, None, words.LATE)
@@ -110,18 +110,18 @@ class _Figures:
         self.sums["acknowledged"][code] = found["acknowledged"]
         if not received:
             return
-        for state in _SHOWN:
-            if state in ("acknowledged", "evidenced", "reported") or found[state]:
+        for state in STATES:
+            if state != "reversed" and (found[state] or state in ("acknowledged", "evidenced", "reported")):
                 name, how = words.STATES[state]
-                yield from self._share(f"share.{code}.{state}", f"{code}: {name}", found[state], received, code, how)
+                yield from self._share(f"share.{code}.{state}", name, found[state], received, code, how)
         bought = sum(goods.values()) - goods["earned"] - goods["reversed"]
         if bought:
             yield from self._share(
-                f"share.{code}.goods", f"{code}: was turned into goods or another unit", bought, received, code,
+                f"share.{code}.goods", "was turned into goods or another unit", bought, received, code,
                 words.GOODS,
             )  # fmt: skip
             yield from self._share(
-                f"share.{code}.goods.acknowledged", f"{code}: of that, acknowledged by an independent key",
+                f"share.{code}.goods.acknowledged", "of that, acknowledged by an independent key",
                 goods["acknowledged"], bought, code, words.GOODS_ACKNOWLEDGED,
             )  # fmt: skip
 
@@ -138,33 +138,38 @@ class _Figures:
         yield Figure("organisations", "Organisations", len(owners), None, words.ORGANISATIONS)
         yield Figure("projects", "Projects", len(self.accounts), None, words.PROJECTS)
 
-    def _flows(self, code: str, unit: Unit) -> Iterator[Figure]:
+    def _flows(self, code: str) -> Iterator[Figure]:
         seen = self.seen
-        received = self.fates[code][0]
-        self.sums["received"][code] = received
-        yield self._amount(f"received.{code}", f"{code} received", received, code, words.RECEIVED)
-        for id_, name, amount in _named(seen.received, code, "source"):
-            yield self._amount(f"received.{code}.{id_}", f"{code} received: {name}", amount, code, words.BY_SOURCE)
-        by_category = {category: seen.spent["category"][code, category] for category in (None, *CATEGORIES)}
-        lost = by_category.pop("loss")
-        spent = self.sums["spent"][code] = sum(by_category.values())
-        yield self._amount(f"spent.{code}", f"{code} spent", spent, code, words.SPENT)
-        for by, how in words.SPENT_BY.items():
-            for id_, name, amount in _named(seen.spent[by], code, by):
-                if id_ != "category:loss":
-                    yield self._amount(f"spent.{code}.{id_}", f"{code} spent: {name}", amount, code, how)
+        received = self.sums["received"][code] = self.fates[code][0]
+        yield self._amount(f"received.{code}", "Received", received, code, words.RECEIVED)
+        yield from self._by("received", code, _split(seen, seen.received, code, "source"), words.RECEIVED_BY)
+        categories = _split(seen, seen.spent, code, "category")["category"]
+        lost = categories["loss"]
+        spent = self.sums["spent"][code] = sum(categories.values()) - lost
+        yield self._amount(f"spent.{code}", "Spent", spent, code, words.SPENT)
+        standing = {key: amount for key, amount in seen.spent.items() if key[2] != "loss"}
+        yield from self._by("spent", code, _split(seen, standing, code, "category"), words.SPENT_BY)
         yield from self._share(
-            f"administration.{code}", f"{code} spent on administration, share of all spending",
-            by_category["administration"], spent, code, words.ADMINISTRATION,
+            f"administration.{code}", "Administration, share of all spending", categories["administration"], spent,
+            code, words.ADMINISTRATION,
         )  # fmt: skip
-        yield self._amount(f"lost.{code}", f"{code} lost", lost, code, words.LOST)
-        yield self._amount(f"refunded.{code}", f"{code} refunded", seen.refunded[code], code, words.REFUNDED)
+        yield self._amount(f"lost.{code}", "Lost", lost, code, words.LOST)
+        yield self._amount(f"refunded.{code}", "Refunded", seen.refunded[code], code, words.REFUNDED)
         held = self.sums["held"][code] = sum(account.balance for account in self.accounts if account.unit == code)
-        yield self._amount(f"held.{code}", f"{code} held", held, code, words.HELD)
-        transit, label = seen.transit[code], f"{code} of that in transit"
-        if code in seen.at_most:
-            label += ", at most"
-        yield self._amount(f"transit.{code}", label, transit, code, words.TRANSIT)
+        yield self._amount(f"held.{code}", "Held", held, code, words.HELD)
+        yield self._amount(f"transit.{code}", "Of that in transit", seen.transit[code], code, words.TRANSIT)
+
+    def _by(
+        self, what: str, code: str, sums: Mapping[str, Mapping[str | None, int]], hows: Mapping[str, str]
+    ) -> Iterator[Figure]:
+        """Yield the parts of a sum, one way of parting it after the other; by name, and what has none last."""
+        for by, how in hows.items():
+            parts = {name: amount for name, amount in sums[by].items() if amount}
+            for name in sorted(parts, key=lambda name: (name is None, name or "")):
+                id_, told = (f"{by}:{name}", f"{by} {name}") if name is not None else (
+                    f"{by}-not-stated", f"no {by} stated"
+                )  # fmt: skip
+                yield self._amount(f"{what}.{code}.{id_}", f"{what.title()}: {told}", parts[name], code, how)
 
     def _conversions(self) -> Iterator[Figure]:
         for given, got, funded, side in sorted(self.seen.converted):
@@ -194,10 +199,17 @@ class _Figures:
                 yield Figure(f"at-rates.{to}.{what}", label, value, to, told)
 
 
-def _named(sums: dict[tuple[str, str | None], int], code: str, by: str) -> Iterator[tuple[str, str, int]]:
-    """Yield (part of the id, name, amount) of the sums of one unit, by name; what has none comes last."""
-    found = {name: amount for (unit, name), amount in sums.items() if unit == code and amount}
-    for name in sorted(name for name in found if name is not None):
-        yield f"{by}:{name}", f"{by} {name}", found[name]
-    if None in found:
-        yield f"{by}-not-stated", f"no {by} stated", found[None]
+def _split(
+    seen: Scan, sums: Mapping[tuple[int, int, str | None], int], code: str, stated: str
+) -> dict[str, Counter[str | None]]:
+    """Return the sums of one unit by what records state, and by programme, organisation and region."""
+    state, found = seen.reader.state, defaultdict[str, Counter[str | None]](Counter)
+    for (number, owner, name), amount in sums.items():
+        account = state.accounts[number]
+        if account.unit == code:
+            tags = dict(account.terms.tags)
+            found[stated][name] += amount
+            found["programme"][tags.get("programme")] += amount
+            found["organisation"][state.parties[owner].id] += amount
+            found["region"][tags.get("region")] += amount
+    return found

@@ -17,8 +17,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from charitychain import records
-from charitychain.ends import end_of, spread
+from charitychain import answers, records
+from charitychain.ends import End, compromised, end_of
 from charitychain.reading import Reader
 from charitychain.report.scan import Scan
 from charitychain.state.flow import PIECE_LIMIT, follow_all, reversals_of
@@ -28,12 +28,15 @@ from charitychain.tape import Run, convert, join_runs
 
 __all__ = ["STATES", "Fates"]
 
-STATES = (
-    "acknowledged", "operator", "stand-in", "evidenced", "reported", "disputed", "lost", "refunded", "held",
-    "earned", "converted", "not followed", "reversed",
+_TOLD = {"in transit": ("transit",), "acknowledged": ("acknowledged", "operator", "stand-in"),
+         "converted": ("earned", "converted")}  # fmt: skip
+STATES = tuple(state for ended in answers.STATES for state in _TOLD.get(ended, (ended,)))
+"""What units may have come to, told in the order of a trace; ``acknowledged`` is by an independent key."""
+_BEST_FIRST = (
+    "acknowledged", "operator", "stand-in", "evidenced", "reported", "held", "transit",
+    *STATES[STATES.index("disputed") :],
 )  # fmt: skip
-"""What units may have come to, from the best known; ``acknowledged`` is by an independent key."""
-_SAID = {"independent": "acknowledged", "recipient": "acknowledged"}
+_SAID = {"independent": "acknowledged", "recipient": "acknowledged", "in transit": "transit"}
 _DEPTH = 32
 _KEPT = 200_000
 
@@ -80,7 +83,7 @@ class Fates:
         self._left = max(20 * PIECE_LIMIT, 4 * sum(account.log.size for account in seen.reader.state.accounts))
         self._lookup = cast(Lookup, _Kept(seen.reader))
         self._checked: set[Ref] = set()
-        self._ends: dict[Ref, tuple[int, list[tuple[str, int]], str]] = {}
+        self._ends: dict[Ref, End] = {}
 
     def of(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]]) -> tuple[Counter[str], Counter[str]]:
         """Return amounts by state, and those of them that were converted on the way."""
@@ -96,12 +99,14 @@ class Fates:
             outflow = self._lookup.movement(*ref)
             if outflow.kind != Kind.CONVERTED_OUT:
                 self._used(outflow, runs, found)
-        for state, amounts in (
-            ("refunded", flow.refunds.values()), ("reversed", flow.voided.values()),
-            ("held", [run.length for runs in flow.held.values() for run in runs]),
-            ("not followed", flow.remainder.values()),
-        ):  # fmt: skip
+        for use, amount in flow.refunds.items():
+            place = self._lookup.movement(*use.outflow).place
+            found["refunded" if compromised(self._seen.known, place) is None else "disputed"] += amount
+        for state, amounts in (("reversed", flow.voided.values()), ("not followed", flow.remainder.values())):
             found[state] += sum(amounts)
+        for ref, runs in flow.held.items():
+            for state, amount in self._seen.arrivals.rests(self._lookup.movement(*ref), runs):
+                found[_SAID.get(state, state)] += amount
         for ref, runs in flow.used.items():
             outflow = self._lookup.movement(*ref)
             if outflow.kind == Kind.CONVERTED_OUT:
@@ -111,25 +116,18 @@ class Fates:
 
     def _used(self, outflow: Movement, runs: Sequence[Run], found: Counter[str]) -> None:
         """Add what is known of the units of an expenditure."""
-        net, levels, rest = self._end((outflow.account, outflow.index), outflow)
-        left = sum(run.length for run in runs)
-        for state, amount in spread(runs, levels, net):
-            found[state] += amount
-            left -= amount
-        found[rest] += left
+        for state, how, amount in self._end(outflow).spread(runs):
+            found[_SAID.get(how or state, how or state)] += amount
 
-    def _end(self, ref: Ref, outflow: Movement) -> tuple[int, list[tuple[str, int]], str]:
-        """Return what stands of an expenditure, how much of it is in the best state or the next ones, and the rest."""
+    def _end(self, outflow: Movement) -> End:
+        """Return what an expenditure has come to."""
+        ref = (outflow.account, outflow.index)
         if ref not in self._ends:
             known, account = self._seen.known, self._reader.state.accounts[outflow.account]
             record = known.get(outflow.place)
             assert isinstance(record, records.Expenditure)
             undone = [(back.place, back.amount) for back, _ in reversals_of(self._lookup, account, outflow)]
-            end = end_of(known, self._seen.owners, record.id, outflow.place, record.amount, undone=undone)
-            net = record.amount - sum(part for _, part in undone)
-            levels = [(_SAID.get(how, how), amount) for how, amount in end.levels]
-            rest = end.state if end.state in ("disputed", "lost") else "evidenced" if record.evidence else "reported"
-            self._ends[ref] = net, levels, rest
+            self._ends[ref] = end_of(known, self._seen.owners, record.id, outflow.place, record.amount, undone=undone)
         return self._ends[ref]
 
     def _bought(self, outflow: Movement, runs: Sequence[Run], goods: Counter[str], depth: int) -> None:
@@ -157,7 +155,7 @@ class Fates:
             return
         became, _ = self._of({outflow.target: parts}, depth + 1)
         amount = before = 0
-        for state in STATES:
+        for state in _BEST_FIRST:
             amount += became[state]
             upto = total * amount // bought
             goods[state] += upto - before

@@ -3,7 +3,9 @@
 Rules upheld here:
 
 - Every text is escaped; the page's own policy forbids scripts, pictures and connections.
-- How a figure is computed stands beside it, to be read and not to be clicked for.
+- The headlines come first and are large. How figures are computed stands below them, to be read and not to be clicked
+  for, once for figures that are computed in the same way.
+- Colours only repeat what words say; the page is as good in the dark, on a telephone and on paper.
 - At the end stand the checkpoint, and the command that checks the page's figures.
 """
 
@@ -11,44 +13,52 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator
-from itertools import groupby
 
+from charitychain.report.layout import Headline, Section, headlines, sections
 from charitychain.report.model import Figure, Report
 
-__all__ = ["page", "section_of"]
-
-_SECTIONS = {
-    "share": "What became of the gifts",
-    "gifts": "Counts", "donors": "Counts", "merchants": "Counts", "organisations": "Counts", "projects": "Counts",
-    "converted": "Turned into other units", "earned": "Earned", "outcome": "Outcomes", "late": "Late entries",
-    "at-rates": "At the rates stated",
-}  # fmt: skip
+__all__ = ["page"]
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --soft: #57606a; --line: #d0d7de; --bar: #1a7f5a; }
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --soft: #57606a; --line: #d0d7de; --good: #1a7f5a;
+  --near: #6aa84f; --known: #2f6fb0; --said: #b7791f; --bad: #c0392b; --rest: #8b949e; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --paper: #0d1117; --soft: #9aa4af; --line: #30363d; --bar: #3fb98a; }
+  :root { --ink: #e6edf3; --paper: #0d1117; --soft: #9aa4af; --line: #30363d; --good: #3fb98a;
+    --near: #a3c96a; --known: #5b9bd9; --said: #d9a441; --bad: #e5675a; --rest: #6e7781; }
 }
-body { max-width: 54rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif;
-  color: var(--ink); background: var(--paper); }
+* { box-sizing: border-box; }
+body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif;
+  color: var(--ink); background: var(--paper); overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0; }
+h2 { font-size: 1.25rem; line-height: 1.25; margin: 2.5rem 0 .5rem; break-after: avoid; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0; padding: 0; list-style: none; }
+a { color: inherit; }
+.headline { margin: 1.5rem 0; padding: 1rem 1.25rem; border-left: .5rem solid var(--good); font-size: 1.125rem; }
+.headline p { margin: 0; }
+.headline strong { white-space: nowrap; }
+.headline .share { display: block; font-size: clamp(3rem, 14vw, 5rem); line-height: 1.1; }
+.states { display: flex; height: 1.5rem; margin: .5rem 0; background: var(--line); }
+.states, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.key { display: inline-block; width: .75em; height: .75em; margin-right: .5em; }
 table { width: 100%; border-collapse: collapse; }
-th, td { padding: .5rem .25rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left; }
-th { font-weight: 600; }
-td.value { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-small { display: block; font-weight: 400; color: var(--soft); }
-.headline { margin: 1rem 0; padding: 1rem; border: 2px solid var(--bar); border-radius: .5rem; }
-.headline strong { display: block; font-size: 2rem; }
-.bar { display: block; height: .5rem; background: var(--line); border-radius: .25rem; margin-top: .25rem; }
-.bar span { display: block; height: 100%; background: var(--bar); border-radius: .25rem; }
-pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); }
+th, td { padding: .3rem 0; border-top: 1px solid var(--line); vertical-align: baseline; text-align: left;
+  font-weight: 400; }
+thead th { border: 0; color: var(--soft); font-size: .875em; }
+td, th + th { width: 1%; padding-left: 1rem; text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+td strong { display: inline-block; min-width: 6em; }
+tr { break-inside: avoid; }
+.how { break-before: avoid; }
+.how td { padding: 0 0 .6rem; border: 0; text-align: left; white-space: normal; font-size: .875em; color: var(--soft); }
+pre { white-space: pre-wrap; padding: .75rem; border: 1px solid var(--line); }
+@media (max-width: 40rem) { td { font-size: .875em; } td span { display: block; } }
+@media print { body { margin: 0; max-width: none; font-size: 10pt; } nav { display: none; } }
 """
 
-
-def section_of(figure: Figure) -> str:
-    """Return the heading under which a figure stands."""
-    first, _, rest = figure.id.partition(".")
-    known = _SECTIONS.get(first.partition(":")[0])
-    return known or rest.partition(".")[0]
+_COLOURS = {
+    "reported": "said", "evidenced": "known", "acknowledged": "good", "operator": "near", "stand-in": "near",
+    "disputed": "bad", "lost": "bad",
+}  # fmt: skip
 
 
 def page(report: Report, clean: Callable[[str], str]) -> str:
@@ -61,8 +71,41 @@ def page(report: Report, clean: Callable[[str], str]) -> str:
     def told(text: object) -> str:
         return html.escape(clean(str(text)))
 
+    def headline(found: Headline) -> Iterator[str]:
+        share = found.acknowledged
+        yield f'<div class="headline">\n<p><strong class="share">{told(share.value)} %</strong>'
+        yield f"of all {told(found.unit)} received reaches an end acknowledged by an independent key:"
+        yield f"{_number(told(share.numerator))} of {_number(told(share.denominator))}.</p>"
+        yield f"<p><strong>{told(found.evidenced.value)} %</strong> is merely evidenced,"
+        yield f"<strong>{told(found.reported.value)} %</strong> merely reported.</p>\n</div>"
+
+    def row(figure: Figure) -> str:
+        colour = _colour(figure)
+        key = f'<span class="key" style="background:var(--{colour})"></span>' if colour else ""
+        value = _number(told(figure.value))
+        if figure.numerator is not None:
+            part, whole = _number(told(figure.numerator)), _number(told(figure.denominator))
+            value = f"<span>{part}</span> <span>of {whole}</span> <strong>{value} %</strong>"
+        elif figure.unit is not None:
+            value += f" {told(figure.unit)}"
+        return f'<tr><th scope="row">{key}<bdi>{told(figure.label)}</bdi></th><td>{value}</td></tr>'
+
+    def section(number: int, found: Section) -> Iterator[str]:
+        yield f'<section id="part-{number}">\n<h2>{told(found.title)}</h2>'
+        states = [figure for group in found.groups for figure in group if _colour(figure)]
+        if states:
+            parts = (f'<span style="background:var(--{_colour(state)});width:{_wide(state)}%"></span>'
+                     for state in states)  # fmt: skip
+            yield f'<div class="states" aria-hidden="true">{"".join(parts)}</div>'
+        yield '<table>\n<thead><tr><th scope="col">Figure</th><th scope="col">Value</th></tr></thead>'
+        for group in found.groups:
+            yield "<tbody>"
+            yield from map(row, group)
+            yield f'<tr class="how"><td colspan="2">{told(group[0].how)}</td></tr>\n</tbody>'
+        yield "</table>\n</section>"
+
     def lines() -> Iterator[str]:
-        ledger = report.ledger
+        ledger, parts = report.ledger, list(enumerate(sections(report), 1))
         title = f"Report of {told(ledger['origin'])}"
         yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
         yield """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
@@ -70,24 +113,14 @@ def page(report: Report, clean: Callable[[str], str]) -> str:
         yield f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>"
         period = f"{report.first or 'the start'} to {report.last or 'the end'}"
         yield f"<p>From {told(period)}, as of block {told(ledger['height'])}.</p>"
-        for figure in report.figures:
-            if figure.id.startswith("share.") and figure.id.endswith(".acknowledged") and figure.id.count(".") == 2:
-                yield f'<div class="headline"><strong>{told(figure.value)} %</strong> {told(figure.label)}'
-                yield f"<br>{told(figure.numerator)} of {told(figure.denominator)}{_bar(figure)}"
-                yield f"<small>{told(figure.how)}</small></div>"
-        for title, figures in groupby(report.figures, key=section_of):
-            yield f"<section>\n<h2>{told(title)}</h2>\n<table>\n<thead>"
-            yield '<tr><th scope="col">Figure</th><th scope="col">Value</th></tr></thead>\n<tbody>'
-            for figure in figures:
-                unit = f" {told(figure.unit)}" if figure.unit is not None else ""
-                beside = "" if figure.numerator is None else (
-                    f"<small>{told(figure.numerator)} of {told(figure.denominator)}</small>"
-                )  # fmt: skip
-                yield (
-                    f'<tr><th scope="row"><bdi>{told(figure.label)}</bdi><small>{told(figure.how)}</small></th>'
-                    f'<td class="value">{told(figure.value)}{unit}{beside}{_bar(figure)}</td></tr>'
-                )
-            yield "</tbody>\n</table>\n</section>"
+        for found in headlines(report):
+            yield from headline(found)
+        yield '<nav aria-label="Parts of this report">\n<ul>'
+        for number, part in parts:
+            yield f'<li><a href="#part-{number}">{told(part.title)}</a></li>'
+        yield '<li><a href="#check">Check it</a></li>\n</ul>\n</nav>'
+        for number, part in parts:
+            yield from section(number, part)
         if report.rates is not None:
             sha256 = told(report.rates.sha256)
             yield f"<section>\n<h2>Rates</h2>\n<p>SHA-256 of their file: <code>{sha256}</code></p>\n<ul>"
@@ -97,7 +130,7 @@ def page(report: Report, clean: Callable[[str], str]) -> str:
                     f" {told(rate.source)}</li>"
                 )
             yield "</ul>\n</section>"
-        yield "<section>\n<h2>Check it</h2>"
+        yield '<section id="check">\n<h2>Check it</h2>'
         yield f"<p>Ledger <code>{told(ledger['identity'])}</code>, sealed by this checkpoint:</p>"
         sealed = "\n".join(told(line) for line in str(ledger["checkpoint"]).splitlines())
         yield f"<pre>{sealed}</pre>"
@@ -109,9 +142,19 @@ def page(report: Report, clean: Callable[[str], str]) -> str:
     return "\n".join(lines())
 
 
-def _bar(figure: Figure) -> str:
-    if figure.unit != "%":
-        return ""
+def _number(text: str) -> str:
+    """Return a number with commas between thousands."""
+    whole, point, part = text.partition(".")
+    return f"{int(whole):,}{point}{part}" if whole.isdecimal() and whole.isascii() else text
+
+
+def _colour(figure: Figure) -> str | None:
+    """Return the name of a state's colour, if a figure is the share of one that others do not hold too."""
+    first, _, rest = figure.id.partition(".")
+    state = rest.partition(".")[2]
+    return None if first != "share" or state.startswith("goods") else _COLOURS.get(state, "rest")
+
+
+def _wide(figure: Figure) -> str:
     # Not what a report says, but what it can mean: nothing else ever stands in the style.
-    wide = min(max(float(figure.value), 0.0), 100.0)
-    return f'<span class="bar" aria-hidden="true"><span style="width:{wide:.2f}%"></span></span>'
+    return f"{min(max(float(figure.value), 0.0), 100.0):.2f}"

@@ -18,6 +18,7 @@ from contextlib import closing
 from typing import Any, cast
 
 from charitychain import records
+from charitychain.arrivals import Arrivals
 from charitychain.codec import MAX_INT
 from charitychain.ends import Owners
 from charitychain.errors import VerificationError
@@ -28,12 +29,15 @@ from charitychain.report.distinct import Distinct, people_of
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import Link, find_gift
 from charitychain.state.movements import Kind, Movement, Ref
+from charitychain.state.resting import resting
 from charitychain.state.terms import days_of
 from charitychain.transit import Taken
 
 __all__ = ["Scan", "scan"]
 
 Stretches = dict[Ref, list[tuple[int, int]]]
+Sums = Counter[tuple[int, int, str | None]]
+"""Minor units by account, the number of who owned it then, and what the record states: a source, or a category."""
 
 
 class _Beside:
@@ -51,16 +55,16 @@ class _Beside:
 
 
 class Scan:
-    """What the records of a period say, minor units; see `scan`. Keys begin with the code of the unit."""
+    """What the records of a period say, minor units, by accounts or by codes of units; see `scan`."""
 
     def __init__(self, reader: Reader, first: str | None, last: str | None) -> None:
         self.reader, self.first, self.last = reader, first, last
         self.known = Records(reader)
         self.owners = Owners(self.known)
+        self.arrivals = Arrivals(self.known, self.owners)
         self.gifts: Counter[str] = Counter()  # single, columns, undone
         self.donors, self.seconds = Distinct(), Distinct()
-        self.received: Counter[tuple[str, str | None]] = Counter()
-        self.spent: dict[str, Counter[tuple[str, str | None]]] = defaultdict(Counter)
+        self.received, self.spent = Sums(), Sums()
         self.converted: Counter[tuple[str, str, bool, int]] = Counter()
         self.refunded: Counter[str] = Counter()
         self.outcomes: dict[str, list[int]] = {}
@@ -68,7 +72,8 @@ class Scan:
         self.cohort: dict[str, Stretches] = defaultdict(dict)
         self.transit: Counter[str] = Counter()
         self.transit_here: Counter[str] = Counter()
-        self.at_most: set[str] = set()
+        self.denied: Counter[str] = Counter()
+        self.denied_here: Counter[str] = Counter()
         self._inflows: dict[Place, Movement] = {}
         self._run: tuple[Movement, int] | None = None
         self._lates: set[Place] = set()
@@ -113,7 +118,7 @@ class Scan:
             self._gift(place, record, columns, sealed, taken)
             return
         if isinstance(record, records.Acknowledgement):
-            taken.said(self.reader.state, record)
+            taken.said(place, record)
         elif isinstance(record, records.Reversal):
             taken.undone(record)
             self._reversal(record)
@@ -141,12 +146,11 @@ class Scan:
         self, place: Place, record: records.Donation | records.Gifts, columns: bytes | None, sealed: int, taken: Taken
     ) -> None:
         inflow, low = self._inflows.get(place), 0
+        owner = self.owners.then(self._account(record.account), place)
         if inflow is not None:
             self._end_run()
-            owner = self.owners.then(self._account(inflow.account), place)
-            by_owner = self.reader.state.party(self.known.author(place)).number == owner
-            start = inflow.in_before
-            taken.took(inflow.account, inflow.index, start, inflow.amount, by_owner=by_owner)
+            if self.reader.state.party(self.known.author(place)).number != owner:
+                taken.took(inflow.account, inflow.index, inflow.amount)
         elif self._run is not None:
             inflow, low = self._run
         if inflow is None or inflow.account != record.account or inflow.place[:2] != place[:2]:
@@ -161,7 +165,7 @@ class Scan:
             stretches[-1] = (stretches[-1][0], low + record.amount)
         else:
             stretches.append((low, low + record.amount))
-        self.received[unit, record.source] += record.amount
+        self.received[record.account, owner, record.source] += record.amount
         if isinstance(record, records.Donation):
             self.gifts["single"] += 1
             if record.donor is not None:
@@ -187,7 +191,8 @@ class Scan:
             return
         made = self.known.reader.record(gift.place)
         if self.inside(made, self.reader.time(gift.place)):
-            self.received[self._account(gift.account).unit, getattr(made, "source", None)] -= row.amount
+            owner = self.owners.then(self._account(gift.account), gift.place)
+            self.received[gift.account, owner, getattr(made, "source", None)] -= row.amount
             self._undone[gift.id] += row.amount
             self.gifts["undone"] += self._undone[gift.id] == gift.amount
 
@@ -205,30 +210,34 @@ class Scan:
         account = self._account(record.account)
         leaf = account.reversed.find(self._outflow(record.id, place).index)
         left = record.amount - (leaf.sum if leaf else 0)
-        if not left:
-            return
-        tags = dict(account.terms.tags)
-        owner = self.reader.state.parties[self.owners.then(account, place)].id
-        told = {"programme": tags.get("programme"), "organisation": owner, "region": tags.get("region")}
-        self.spent["category"][account.unit, record.category] += left
-        if record.category != "loss":
-            for by, name in told.items():
-                self.spent[by][account.unit, name] += left
+        self.spent[account.number, self.owners.then(account, place), record.category] += left
 
     def _waits(self, taken: Taken) -> None:
-        """Note what is in transit: of all gifts, and of those of the period."""
+        """Note what is in transit: in all, and of the gifts of the period what has not left where it was given."""
         state = self.reader.state
         whole = self.first is None and self.last is None
         stretches = {ref: parts for found in self.cohort.values() for ref, parts in found.items()}
         for sums, asked in ((self.transit, None), (self.transit_here, stretches)):
             if whole and asked is not None:
                 sums.update(self.transit)
+                self.denied_here.update(self.denied)
                 continue
-            for number, amount, at_most in taken.waiting(state, asked):
-                unit = state.accounts[number].unit
-                sums[unit] += amount
-                if at_most:
-                    self.at_most.add(unit)
+            for number, amount, denied in taken.waiting(state, asked):
+                sums[state.accounts[number].unit] += amount - denied
+                (self.denied if asked is None else self.denied_here)[state.accounts[number].unit] += denied
+        for account in state.accounts:
+            self.transit[account.unit] += self._handed(account)
+
+    def _handed(self, account: AccountState) -> int:
+        """Return what others passed on to an account, rests there and is not acknowledged."""
+        index, waits = self.reader.index, 0
+        inflows = sorted(index.inflows(account.number, MAX_INT), key=lambda inflow: inflow.index)
+        handed = [inflow for inflow in inflows if inflow.kind in (Kind.RECEIVED, Kind.CONVERTED_IN)]
+        rests = resting(index, account, [(inflow.index, 0, inflow.amount) for inflow in handed])
+        for inflow, runs in zip(handed, rests, strict=True):
+            self.reader.check_movement(inflow)
+            waits += sum(amount for state, amount in self.arrivals.rests(inflow, runs) if state == "in transit")
+        return waits
 
 
 def scan(reader: Reader, first: str | None, last: str | None) -> Scan:

@@ -4,61 +4,58 @@ from __future__ import annotations
 
 _PERIOD = "dated in the period (by the last day that is stated, else the day of sealing)"
 
+_OF = "Of the gifts of the period, "
+
 STATES = {
+    "transit": (
+        "in transit",
+        f"{_OF}what another party took in for an account or passed on to it, rests there, and nobody there"
+        " acknowledged.",
+    ),
+    "held": ("held", f"{_OF}what rests in accounts at the head of the ledger, less what is in transit."),
+    "reported": (
+        "merely reported by whoever spent it",
+        f"{_OF}what was used by expenditures that name no document and that nobody acknowledged or disputes.",
+    ),
+    "evidenced": (
+        "merely evidenced by named documents",
+        f"{_OF}what was used by expenditures that name documents by their hashes, and that nobody acknowledged or"
+        " disputes.",
+    ),
     "acknowledged": (
-        "share of all received whose trace reaches an end acknowledged by an independent key",
-        "All gifts of the period are followed along what paid for what; counted is what expenditures used that another"
-        " party than the payer, its owner and the operator acknowledged and nobody disputes; what bought goods counts"
-        " by the fate of the goods, rounded down.",
+        "acknowledged by an independent key",
+        "All gifts of the period are followed along what paid for what; the share whose trace reaches an end"
+        " acknowledged by an independent key is what expenditures used that another party than the payer, its owner and"
+        " the operator acknowledged and nobody disputes; what bought goods counts by the fate of the goods, rounded"
+        " down.",
     ),
     "operator": (
         "acknowledged by the operator alone",
-        "Of the same gifts, what was used, and acknowledged beyond what independent keys did by the operator's key.",
+        f"{_OF}what was used, and acknowledged beyond what independent keys did by the operator's key.",
     ),
     "stand-in": (
         "acknowledged by a stand-in alone",
-        "Of the same gifts, what was used, and acknowledged by nobody but somebody who speaks for the receiver.",
-    ),
-    "evidenced": (
-        "merely evidenced: documents are named, nobody acknowledged",
-        "Of the same gifts, what was used by expenditures that name documents by their hashes, and that nobody"
-        " acknowledged or disputes.",
-    ),
-    "reported": (
-        "merely reported by whoever spent it",
-        "Of the same gifts, what was used by expenditures that name no document and that nobody acknowledged.",
+        f"{_OF}what was used, and acknowledged by nobody but somebody who speaks for the receiver.",
     ),
     "disputed": (
         "disputed",
-        "Of the same gifts, what was used by expenditures that somebody disputes, or that a stolen key signed.",
+        f"{_OF}what was used by expenditures that somebody disputes, or that a stolen key signed, and what rests of"
+        " transfers of which that is so.",
     ),
-    "lost": ("lost", "Of the same gifts, what expenditures of the category loss took."),
-    "refunded": ("refunded", "Of the same gifts, what went back to donors."),
-    "held": (
-        "held",
-        "Of the same gifts, what rests in accounts at the head of the ledger, less what is in transit.",
-    ),
-    "transit": (
-        "in transit",
-        "Of the same gifts, what another party took in for an account, rests there, and its owner did not acknowledge.",
-    ),
+    "refunded": ("refunded", f"{_OF}what went back to donors."),
+    "lost": ("lost", f"{_OF}what expenditures of the category loss took."),
     "earned": (
         "earned what a sponsor paid",
-        "Of the same gifts, what conversions took that another account funded; the sponsor's money is counted as the"
-        " sponsor's gift and not here.",
+        f"{_OF}what conversions took that another account funded; the sponsor's money is counted as the sponsor's gift"
+        " and not here.",
     ),
     "converted": (
         "converted, too little to buy one unit",
-        "Of the same gifts, what conversions took for which rounding gave nothing.",
+        f"{_OF}what conversions took for which rounding gave nothing.",
     ),
-    "not followed": (
-        "not followed",
-        "Of the same gifts, what moved on more ways than one report may walk.",
-    ),
+    "not followed": ("not followed", f"{_OF}what moved on more ways than one report may walk."),
 }
-GOODS = (
-    "Of the same gifts, what conversions took that no other account funded; its states are counted in the shares above."
-)
+GOODS = f"{_OF}what conversions took that no other account funded; its states are counted in the shares above."
 GOODS_ACKNOWLEDGED = (
     "For each conversion, money times goods acknowledged by an independent key divided by goods given, rounded down,"
     " added up."
@@ -72,19 +69,24 @@ MERCHANTS = "Different pseudonyms of second parties among the gifts of the perio
 ORGANISATIONS = "Parties with the role charity that own an account at the head."
 PROJECTS = "Accounts that were opened up to the head."
 RECEIVED = f"Amounts of all gifts {_PERIOD}, less what of them was reversed as entered wrongly."
-BY_SOURCE = "The same, of the gifts whose record states this source."
+RECEIVED_BY = {
+    "source": "Of what was received, the gifts whose record states this source, or none.",
+    "programme": "Of what was received, the gifts into accounts that bear this tag programme at the head, or none.",
+    "organisation": "Of what was received, the gifts into accounts that this party owned when the gift was sealed.",
+    "region": "Of what was received, the gifts into accounts that bear this tag region at the head, or none.",
+}
 SPENT = f"Amounts of all expenditures {_PERIOD}, less what of them was reversed up to the head, and without losses."
 SPENT_BY = {
-    "category": "The same, of the expenditures that state this category.",
-    "programme": "The same, out of accounts that bear this tag programme at the head.",
-    "organisation": "The same, out of accounts that this party owned when the expenditure was sealed.",
-    "region": "The same, out of accounts that bear this tag region at the head.",
+    "category": "Of what was spent, the expenditures that state this category, or none.",
+    "programme": "Of what was spent, what left accounts that bear this tag programme at the head, or none.",
+    "organisation": "Of what was spent, what left accounts that this party owned when the expenditure was sealed.",
+    "region": "Of what was spent, what left accounts that bear this tag region at the head, or none.",
 }
 ADMINISTRATION = "Spending of the category administration divided by all spending, losses left out."
 LOST = f"Amounts of all expenditures of the category loss {_PERIOD}, less what of them was reversed."
 REFUNDED = f"Amounts of all refunds {_PERIOD}."
 HELD = "What all accounts in this unit hold at the head, whenever it came."
-TRANSIT = "Of what is held, gifts that another party took in and that the account's owner has not acknowledged."
+TRANSIT = "Of what is held, what another party took in or passed on, and nobody acknowledged that it arrived."
 CONVERSIONS = f"Amounts of all conversions between these units {_PERIOD} that no other account funded."
 EARNED = (
     f"Amounts of all conversions {_PERIOD} that another account funded: what was earned, never added to what was given."

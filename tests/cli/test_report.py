@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.conftest import Cli
@@ -32,13 +33,17 @@ def published(cli: Cli, *args: str | Path) -> Path:
 def test_a_table_tells_each_figure_and_how(spent: Cli) -> None:
     """The table holds the headline first, and under each figure how it is computed."""
     lines = spent.ok("report").splitlines()
-    assert lines[0] == "village.example/2026, the start to the end, as of block 2"
-    assert lines[3].startswith(
-        "  CNY: share of all received whose trace reaches an end acknowledged by an independent key"
-    )
-    assert lines[3].endswith(": 0.00 % (0.00 of 20.00)")
-    assert lines[4].startswith("      All gifts of the period are followed")
-    assert "  CNY received: 20.00 CNY" in lines and "  CNY held: 16.00 CNY" in lines
+    assert lines[:6] == [
+        "village.example/2026", "the start to the end, as of block 2", "",
+        "  0.00 % of all CNY received reaches an end acknowledged by an independent key",
+        "  0.00 % is merely evidenced", " 20.00 % is merely reported",
+    ]  # fmt: skip
+    assert all(len(line) <= 80 for line in lines)
+    received = next(line for line in lines if line.startswith("  Received ..."))
+    assert len(received) == 80 and " 20.00 CNY " in received
+    note = received.rpartition(" ")[2]
+    assert note.startswith("[") and any(line.startswith(f" {note} Amounts of all gifts") for line in lines)
+    assert any(line.startswith("  Held ...") and "... 16.00 CNY" in line for line in lines)
 
 
 def test_a_period_bounds_what_counts(spent: Cli) -> None:
@@ -65,7 +70,8 @@ def test_the_page_is_well_formed(spent: Cli) -> None:
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            assert tag not in ("script", "b", "img", "link", "iframe") and not {"src", "href"} & dict(attrs).keys()
+            assert tag not in ("script", "b", "img", "link", "iframe") and "src" not in dict(attrs)
+            assert (dict(attrs).get("href") or "#").startswith("#")
             if tag not in ("meta", "br"):
                 opened.append(tag)
 
@@ -88,14 +94,60 @@ def test_a_published_report_checks(spent: Cli) -> None:
     path.write_text(json.dumps(report), "utf-8")
     done = spent.run("report", "--check", path)
     assert done.returncode == 1
-    assert done.stdout.split("\n")[:4] == [
-        "spent.CNY", "  published  3.00 CNY", "  computed   4.00 CNY", "1 difference",
+    assert done.stdout.split("\n") == [
+        "spent.CNY: published 3.00 CNY; computed 4.00 CNY", "1 difference", "",
     ]  # fmt: skip
     done = spent.run("report", "--check", path, "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["differences"] == [
         {"id": "spent.CNY", "published": "3.00 CNY", "computed": "4.00 CNY"}
     ]
+
+
+def test_every_kind_of_change_is_one_line(spent: Cli) -> None:
+    """A figure changed, left out or added, another explanation, rate or checkpoint: exit code 1, both sides told."""
+    table = spent.work / "rates.csv"
+    table.write_text("unit,to,rate,date,source\nCNY,EUR,0.1275,2025-12-31,Central bank\n")
+    path = published(spent, "--rates", table)
+    text = path.read_text("utf-8")
+
+    def lines(report: Any) -> list[str]:
+        path.write_text(json.dumps(report), "utf-8")
+        done = spent.run("report", "--check", path, "--rates", table)
+        assert done.returncode == 1 and done.stderr == ""
+        return done.stdout.splitlines()
+
+    report = json.loads(text)
+    places = {figure["id"]: at for at, figure in enumerate(report["figures"])}
+    report["figures"][places["gifts"]]["value"] = 3
+    assert lines(report) == ["gifts: published 3; computed 2", "1 difference"]
+    report = json.loads(text)
+    del report["figures"][places["share.CNY.reported"]]
+    assert lines(report) == ["share.CNY.reported: published nothing; computed 20.00 % (4.00 of 20.00)", "1 difference"]
+    report = json.loads(text)
+    report["figures"].append({"id": "smiles", "label": "Smiles", "value": 9, "how": "Counted."})
+    assert lines(report) == ["smiles: published 9; computed nothing", "1 difference"]
+    report = json.loads(text)
+    report["figures"][places["projects"]]["how"] = "Guessed.\x1b[2J\nprojects: all is well"
+    assert lines(report) == [
+        "projects (how): published Guessed.\\u001b[2J\\u000aprojects: all is well; computed Accounts that were opened"
+        " up to the head.",
+        "1 difference",
+    ]
+    report = json.loads(text)
+    report["rates"]["rates"][0]["rate"] = "0.2"
+    assert lines(report) == [
+        "rates.1: published 1 CNY = 0.2 EUR on 2025-12-31, Central bank; computed 1 CNY = 0.1275 EUR on 2025-12-31,"
+        " Central bank",
+        "1 difference",
+    ]
+    report = json.loads(text)
+    sealed = report["ledger"]["checkpoint"]
+    report["ledger"]["checkpoint"] = sealed.replace("village.example/2026\n3\n", "village.example/2026\n9\n")
+    told = lines(report)
+    assert len(told) == 2 and told[0].startswith("ledger.checkpoint: published village.example/2026 9 ")
+    assert "; computed village.example/2026 3 " in told[0]
+    assert "[CC-REPORT]" in spent.fails(3, "report", "--check", spent.journal(["{"]))
 
 
 def test_what_is_no_report_is_unreadable(spent: Cli) -> None:
@@ -122,7 +174,7 @@ def test_rates_are_named_and_needed_again(spent: Cli) -> None:
     spent.fails(2, "report", "--check", path)
     table.write_text("unit,to,rate,date,source\nCNY,EUR,0.5,2025-12-31,Central bank\n")
     done = spent.run("report", "--check", path, "--rates", table)
-    assert done.returncode == 1 and done.stdout.startswith("rates.sha256\n")
+    assert done.returncode == 1 and done.stdout.startswith("rates.sha256: published ")
     table.write_text("unit,to,rate\nCNY,EUR,0.5\n")
     assert "[CC-TABLE]" in spent.fails(7, "report", "--rates", table)
     spent.fails(2, "report", "--check", published(spent), "--rates", table)

@@ -17,6 +17,7 @@ from oracle.histories import ALL_KINDS, random_history
 from oracle.model import Model
 from oracle.owning import PARTIES
 
+from charitychain import answers
 from charitychain.errors import MalformedError, UnreadableError
 from charitychain.interop.journal import import_journal
 from charitychain.ledger import Ledger
@@ -24,6 +25,7 @@ from charitychain.report.check import check
 from charitychain.report.compute import compute, period_of
 from charitychain.report.distinct import Distinct, people_of
 from charitychain.report.html import page
+from charitychain.report.layout import headlines, sections
 from charitychain.report.model import Report, percent, read_report
 from charitychain.report.rates import read_rates
 from charitychain.state.flow import Lineage, follow
@@ -42,7 +44,9 @@ def journal(lines: list[dict[str, Any]]) -> io.BytesIO:
     return io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
 
-def generated(folder: Path, kind: str, seed: int) -> tuple[Ledger, list[dict[str, Any]]]:
+def generated(
+    folder: Path, kind: str, seed: int, history: list[dict[str, Any]] | None = None
+) -> tuple[Ledger, list[dict[str, Any]]]:
     """Return a ledger with a generated history in several blocks."""
     ledger = Ledger.create(folder / "a.ledger", origin="a.example", keys=folder)
     if kind == "owners":
@@ -50,7 +54,7 @@ def generated(folder: Path, kind: str, seed: int) -> tuple[Ledger, list[dict[str
             for party, roles in PARTIES.items():
                 if party != "self":
                     writer.party(party, roles=list(roles))
-    history = random_history(seed, kind, 40)
+    history = history or random_history(seed, kind, 40)
     for start in range(0, len(history), 13):
         import_journal(ledger, journal(history[start : start + 13]))
     return ledger, history
@@ -88,7 +92,7 @@ def test_totals_are_sums_over_single_traces(tmp_path: Path, kind: str, seed: int
                 sums[state.accounts[use.outflow[0]].unit]["spent"] += amount
             for use, amount in flow.refunds.items():
                 sums[state.accounts[use.outflow[0]].unit]["refunded"] += amount
-            for number, runs in flow.held.items():
+            for (number, _), runs in flow.held.items():
                 sums[state.accounts[number].unit]["held"] += sum(run.length for run in runs)
             if kind != "funded" and "funded_from" not in str(history):
                 assert sum(flow.uses.values()) == sum(use.money.amount for use in trace.uses)
@@ -102,6 +106,52 @@ def test_totals_are_sums_over_single_traces(tmp_path: Path, kind: str, seed: int
             for name in ("received", "refunded", "held", "transit"):
                 assert told_of(name) == sums[code][name], (code, name)
             assert told_of("spent") + told_of("lost") == sums[code]["spent"], code
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("seed", range(5))
+def test_received_is_parted_as_the_model_says(tmp_path: Path, kind: str, seed: int) -> None:
+    """Of all gifts and of a year's: by source, by tags at the head, by who owned the account when a gift came."""
+    rng, tags = random.Random(f"{kind} {seed}"), dict[str, dict[str, str]]()
+    history = random_history(seed, kind, 40)
+    for line in history:
+        about = line["id"] if line["record"] == "account" else line.get("account", "")
+        if line["record"] == "account" or (line["record"] == "account-change" and "tags" in line):
+            line["tags"] = {key: f"{key} {rng.randint(1, 2)}" for key in ("programme", "region") if rng.random() < 0.7}
+            tags[about] = line["tags"]
+    stated = {line.get("id") or line["series"]: line.get("source") for line in history
+              if line["record"] in ("donation", "gifts")}  # fmt: skip
+    model = Model(history)
+    ledger, _ = generated(tmp_path, kind, seed, history)
+    with ledger:
+        reader = ledger.reader()
+        years = sorted({year for _, year, _ in model.given_under.values()})
+        for year in (None, *years):
+            expected: Counter[str] = Counter()
+            for gift, (account, amount) in model.donations.items():
+                owner, of_year, _ = model.given_under[gift]
+                left = amount - sum(len(gone.coins) for gone in model.unreceived.values() if gone.donation == gift)
+                if year not in (None, of_year):
+                    continue
+                parts = {"source": stated[gift.partition("/")[0]], "organisation": owner}
+                for by in ("source", "programme", "organisation", "region"):
+                    name = parts.get(by) or tags[account.id].get(by)
+                    expected[f"received.{account.unit}.{f'{by}:{name}' if name else f'{by}-not-stated'}"] += left
+            period = (None, None) if year is None else period_of(year, year)
+            report = compute(reader, first=period[0], last=period[1])
+            found = {
+                figure.id: parse_amount(str(figure.value), reader.state.units[figure.unit or ""], allow_zero=True)
+                for figure in report.figures
+                if figure.id.startswith("received.") and figure.id.count(".") == 2
+            }
+            assert found == {id_: amount for id_, amount in expected.items() if amount}, year
+            for code in {account.unit for account in reader.state.accounts}:
+                for what in ("received", "spent"):
+                    whole = value(report, f"{what}.{code}")
+                    for by in ("programme", "organisation", "region", "source" if what == "received" else "category"):
+                        parts_ = [figure for figure in report.figures if figure.id.startswith(f"{what}.{code}.{by}")]
+                        told_ = [parse_amount(str(each.value), reader.state.units[code]) for each in parts_]
+                        assert sum(told_) == parse_amount(str(whole), reader.state.units[code], allow_zero=True)
 
 
 @pytest.mark.parametrize("rule", ["fifo", "pro-rata"])
@@ -244,6 +294,8 @@ YEAR = {
     "gifts": 2, "gifts.single": 2, "gifts.columns": 0, "gifts.undone": 0, "donors": 1, "merchants": 0,
     "organisations": 1, "projects": 3,
     "received.EUR": "150.00", "received.EUR.source:web": "100.00", "received.EUR.source-not-stated": "50.00",
+    "received.EUR.programme:reading": "150.00", "received.EUR.organisation:aid": "150.00",
+    "received.EUR.region:west": "150.00",
     "spent.EUR": "50.00", "spent.EUR.category:administration": "10.00", "spent.EUR.category:programme": "40.00",
     "spent.EUR.programme:reading": "50.00", "spent.EUR.organisation:aid": "50.00", "spent.EUR.region:west": "50.00",
     "administration.EUR": "20.00", "lost.EUR": "8.00", "refunded.EUR": "5.00", "held.EUR": "75.00",
@@ -263,9 +315,9 @@ def test_a_year_written_out(tmp_path: Path) -> None:
     with year(tmp_path) as ledger:
         report = compute(ledger.reader())
     assert told(report) == YEAR
-    headline = report.figures[0]
+    headline = report.get("share.EUR.acknowledged")
     # 30.00 of what was spent, and floor(12.00 * 3/7) = 5.14 by the books.
-    assert (headline.id, headline.numerator, headline.denominator) == ("share.EUR.acknowledged", "35.14", "150.00")
+    assert headline is not None and (headline.numerator, headline.denominator) == ("35.14", "150.00")
     assert all(figure.how.endswith(".") for figure in report.figures)
 
 
@@ -275,7 +327,8 @@ def test_a_period_counts_what_is_dated_in_it(tmp_path: Path) -> None:
         january = told(compute(ledger.reader(), first="2025-01-01", last="2025-01-31"))
         february = told(compute(ledger.reader(), first="2025-02-28", last="2025-02-28"))
         before = told(compute(ledger.reader(), first="2025-02-01", last="2025-02-27"))
-    assert january["received.EUR"] == "100.00" and january["share.EUR.acknowledged"] == "35.14"
+    assert january["received.EUR"] == january["received.EUR.region:west"] == "100.00"
+    assert january["share.EUR.acknowledged"] == "35.14"
     assert january["share.EUR.held"] == "25.00" and "share.EUR.transit" not in january
     assert january["outcome:pupils"] == 30 and january["held.EUR"] == "75.00"
     assert february["received.EUR"] == "50.00" and february["share.EUR.transit"] == "100.00"
@@ -348,10 +401,29 @@ def test_a_changed_figure_is_found(tmp_path: Path) -> None:
             found = check(ledger, replace(report, figures=report.figures[:number] + report.figures[number + 1 :]))
             assert [(one.id, one.published) for one in found] == [(figure.id, None)]
         other_ledger = replace(report, ledger={**report.ledger, "identity": "00" * 32})
+        assert [one.id for one in check(ledger, other_ledger)] == ["ledger.identity"]
+        other_ledger = replace(report, ledger={**report.ledger, "origin": "z.example", "identity": "00" * 32})
         assert [one.id for one in check(ledger, other_ledger)] == ["ledger.origin", "ledger.identity"]
-        forked = str(report.ledger["checkpoint"]).replace("\n", "\nx", 2)
-        found = check(ledger, replace(report, ledger={**report.ledger, "checkpoint": forked}))
-        assert [one.id for one in found] == ["ledger.checkpoint"]
+        added = replace(report.figures[0], id="happiness", value="100.00")
+        found = check(ledger, replace(report, figures=(*report.figures, added)))
+        assert [(one.id, one.computed) for one in found] == [("happiness", None)]
+
+
+def test_a_checkpoint_is_compared_with_who_signed_it(tmp_path: Path) -> None:
+    """Another head, or another signature, is a difference; a witness that signed since is none."""
+    with year(tmp_path) as ledger:
+        report = compute(ledger.reader())
+        sealed = str(report.ledger["checkpoint"])
+        head, _, signed = sealed.partition("\n\n")
+
+        def found(checkpoint: str) -> list[str]:
+            changed = replace(report, ledger={**report.ledger, "checkpoint": checkpoint})
+            return [one.id for one in check(ledger, changed)]
+
+        assert found(sealed) == found(sealed + "— witness.example AAAA\n") == []
+        forged = f"{signed[:-9]}{'B' if signed[-9] != 'B' else 'C'}{signed[-8:]}"
+        for other in (sealed.replace("\n", "\nx", 2), f"{head}\n\n{forged}", f"{head}\n", head, f"x{sealed}", ""):
+            assert found(other) == ["ledger.checkpoint"], other
 
 
 def mutations(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -394,6 +466,15 @@ def test_other_currencies_only_by_rates(tmp_path: Path) -> None:
         assert found["at-rates.JPY.received"] == "24188"  # 150.00 * 161.25 = 24187.5, half to even
         assert found["at-rates.JPY.held"] == "12094"  # 75.00 * 161.25 = 12093.75
         assert check(ledger, report, rates) == ()
+        nicer = replace(rates, rates=(replace(rates.rates[0], rate="200"),))
+        found_ = check(ledger, replace(report, rates=nicer), rates)
+        assert [(one.id, one.published, one.computed) for one in found_] == [
+            ("rates.1", "1 EUR = 200 JPY on 2025-12-31, Central bank", "1 EUR = 161.25 JPY on 2025-12-31, Central bank")
+        ]
+        more = replace(rates, rates=(*rates.rates, replace(rates.rates[0], to="CNY")))
+        assert [(one.id, one.computed) for one in check(ledger, replace(report, rates=more), rates)] == [
+            ("rates.2", None)
+        ]
         table.write_text("unit,to,rate,date,source\nEUR,JPY,161.26,2025-12-31,Central bank\n")
         assert "rates.sha256" in [one.id for one in check(ledger, report, read_rates(table))]
 
@@ -463,4 +544,61 @@ def test_the_page_is_alone_and_escaped(tmp_path: Path) -> None:
         text = page(compute(ledger.reader()), lambda one: one)
     assert "<script" not in text and "&lt;script&gt;alert(&#x27;x&#x27;)&lt;b&gt;&amp;&quot;" in text
     assert "default-src 'none'" in text and "http://" not in text and "https://" not in text and "src=" not in text
-    assert text.index('class="headline"') < text.index("<section>") and "report --check" in text
+    assert text.index('class="headline"') < text.index("<section") and "report --check" in text
+
+
+def test_states_are_told_in_the_order_of_a_trace(tmp_path: Path) -> None:
+    """In the figures, and so in every form; the headline stands above them all."""
+    with year(tmp_path) as ledger:
+        report = compute(ledger.reader())
+    states = [figure.id.split(".", 2)[2] for figure in report.figures if figure.id.startswith("share.EUR.")]
+    assert states == [
+        "transit", "held", "reported", "evidenced", "acknowledged", "refunded", "lost", "goods", "goods.acknowledged",
+    ]  # fmt: skip
+    places = {"in transit": 0, **{state: at for at, state in enumerate(answers.STATES)}}
+    ordered = [places[state] for state in ("in transit", *states[1:-2])]
+    assert ordered == sorted(ordered)
+
+
+def test_headlines_are_of_currencies_where_there_are_any(tmp_path: Path) -> None:
+    """The share of money stands on top; that of steps only where nothing else was given."""
+    with Ledger.create(tmp_path / "u.ledger", origin="u.example", keys=tmp_path) as ledger:
+        with ledger.writer() as writer:
+            for name, unit in (("walk", "STEP"), ("edu", "EUR")):
+                writer.account(name, unit=unit)
+            writer.donation("W-1", account="walk", amount="1234567")
+        steps = compute(ledger.reader())
+        with ledger.writer() as writer:
+            writer.donation("D-1", account="edu", amount="1234.50")
+        both = compute(ledger.reader())
+    assert [one.unit for one in headlines(steps)] == ["STEP"]
+    assert [(one.unit, one.acknowledged.value) for one in headlines(both)] == [("EUR", "0.00")]
+    text = page(both, lambda one: one)
+    assert "0.00 of 1,234.50" in text and "1,234,567" in text
+    every = [figure for section in sections(both) for group in section.groups for figure in group]
+    assert every == list(both.figures)
+
+
+def test_what_was_passed_on_is_in_transit_until_somebody_says_that_it_came(tmp_path: Path) -> None:
+    """Between owners, as in a trace: what is acknowledged is held, the rest in transit, and what is denied disputed."""
+    with Ledger.create(tmp_path / "t.ledger", origin="t.example", keys=tmp_path) as ledger:
+        with ledger.writer() as writer:
+            for party in ("aid", "clinic"):
+                writer.party(party, roles=["charity"])
+        with ledger.writer() as writer:
+            for name, owner in (("edu", "aid"), ("ward", "clinic")):
+                writer.account(name, unit="EUR", owner=owner, author=owner)
+            writer.donation("D-1", account="edu", amount="100.00", author="aid")
+            writer.disbursement("T-1", source="edu", to="ward", amount="60.00", author="aid")
+            writer.disbursement("T-2", source="edu", to="ward", amount="10.00", author="aid")
+        with ledger.writer() as writer:
+            writer.acknowledgement("A-1", acknowledges="T-1", author="clinic", amount="20.00")
+            writer.acknowledgement("A-2", acknowledges="T-2", author="clinic", status="disputed", note="no")
+        report, trace = compute(ledger.reader()), ledger.trace("D-1")
+    found = {figure.id: figure.numerator for figure in report.figures if figure.id.startswith("share.")}
+    assert found["share.EUR.transit"] == "40.00" == value(report, "transit.EUR")
+    assert (found["share.EUR.held"], found["share.EUR.disputed"]) == ("50.00", "10.00")
+    assert value(report, "held.EUR") == "100.00"
+    assert {end.state: str(end.money) for end in trace.ends} == {
+        "in transit": "40.00", "held": "50.00", "disputed": "10.00",
+    }  # fmt: skip
