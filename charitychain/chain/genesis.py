@@ -43,7 +43,7 @@ def check_origin(origin: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """Origin, a random nonce of 32 bytes, the operator's first key (33 bytes), and the version of the format."""
+    """Origin, a nonce of 32 bytes, random as a rule, the operator's first key (33 bytes), and the format's version."""
 
     origin: str
     nonce: bytes

@@ -2,31 +2,50 @@
 
 Run it with ``make demo-year``, or ``python examples/platform_year --gifts 20000 --folder somewhere``. Its shape is that
 of figures which a national platform published for 2020, times a scale; its events, people and organisations are made up
-by a generator from a seed.
+by a generator from a seed. The same seed and size give the same ledger on every machine, byte for byte; so the report
+that stands beside this file can be checked against a ledger that was made anywhere (`README.md` tells how).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).parent))
-import book
 import events
 import figures
-
-from charitychain import Ledger
+import gifts
+import opening
+import projects
+from book import Book
 
 T = TypeVar("T")
+HERE = Path(__file__).resolve().parent
 BANNER = "SYNTHETIC DATA: every gift, person and organisation here is made up by a generator; nothing of it happened."
 PERIOD = ("--from", "2020", "--to", "2020")
+STAGES: tuple[tuple[str, Callable[[Book], int | None]], ...] = (
+    ("parties and accounts", opening.open_accounts),
+    ("gifts of orders", gifts.enter_orders),
+    ("one gift given back, one undone", gifts.put_right),
+    ("walks, and tracks built of them", gifts.enter_walks),
+    ("entries of hours", gifts.enter_hours),
+    ("acts that earned points, and trees", gifts.enter_acts),
+    ("gifts matched", gifts.match),
+    ("funds pass on", projects.pass_on),
+    ("projects spend, others confirm", projects.spend),
+    ("people insured or trained", projects.serve),
+    ("masks given, bought, moved, lost", projects.relieve),
+    ("year closed", projects.close),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--gifts", type=int, default=1_000_000, help="gifts of orders; the scale is this over 10^10")
     parser.add_argument("--seed", type=int, default=2020, help="what all numbers are drawn from")
     parser.add_argument("--folder", type=Path, help="keep tables, ledger, keys and report here; it must be empty")
+    parser.add_argument("--publish", action="store_true", help="put report.json and report.html beside this example")
     told = parser.parse_args(arguments)
     try:
         year = figures.Year(told.gifts)
@@ -42,47 +62,41 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     if told.folder is None:
         with tempfile.TemporaryDirectory(prefix="charitychain-year-") as name:
-            return run(Path(name), year, told.seed)
+            return run(Path(name), year, told.seed, publish=told.publish)
     told.folder.mkdir(parents=True, exist_ok=True)
     if any(told.folder.iterdir()):
         parser.error(f"{told.folder} is not empty")
-    return run(told.folder, year, told.seed)
+    return run(told.folder, year, told.seed, publish=told.publish)
 
 
-def run(folder: Path, year: figures.Year, seed: int) -> int:
+def run(folder: Path, year: figures.Year, seed: int, *, publish: bool = False) -> int:
     """Make a year in an empty folder and print what became of it."""
     print(f"# {BANNER}")
+    print(f"# {opening.KEYS_ARE_PUBLIC}")
     scale = f"{year.gifts:,} / {figures.GIFTS:,}"
     print(f"# Seed {seed}; {year.gifts:,} gifts: the published figures of 2020 times {scale}.")
     print("# What must exist stays at least 1; there are at least 24 organisations.\n", flush=True)
     start = time.perf_counter()
     tables = _stage("tables written", lambda: events.write_tables(folder, year, seed))
-    path, keys = folder / "year.ledger", folder / "keys"
-    with Ledger.create(
-        path, origin=book.ORIGIN, keys=keys, name=f"Platform ({book.SYNTHETIC})", clock=lambda: float(book.CLOSING)
-    ) as ledger:
-        made = book.Book(ledger, year, tables, seed)
-        _stage("parties and accounts", made.open)
-        _stage("gifts of orders", made.enter_orders)
-        _stage("walks, and tracks built of them", made.enter_walks)
-        _stage("entries of hours", made.enter_hours)
-        _stage("gifts matched", made.match)
-        _stage("funds pass on", made.pass_on)
-        _stage("projects spend, others confirm", made.spend)
-        _stage("people insured or trained", made.serve)
-        _stage("masks given, bought, moved, lost", made.relieve)
-        _stage("year closed", made.close)
+    with opening.create(folder, seed) as ledger:
+        book = Book(ledger, year, tables, seed)
+        for what, act in STAGES:
+            _stage(what, partial(act, book))
         checked = _stage("verified", ledger.verify)
         print(f"verification: {'holds' if checked.holds else 'FAILS'}", flush=True)
         for fault in checked.faults:
             print(f"  {fault.code} {fault.message}")
     command = _Command(folder)
-    print("\n# One gift of each programme, followed to its ends (SYNTHETIC):\n", flush=True)
-    traced = _stage("traced", lambda: [command("trace", gift) for gift in made.traced.values()])
+    print("\n# Some gifts, followed to their ends (SYNTHETIC):\n", flush=True)
+    good = _stage("traced", lambda: _trace(command, book.traced)) and checked.holds
     print("\n# The report of the year (SYNTHETIC):\n", flush=True)
-    reported = _stage("reported", lambda: command("report", *PERIOD))
-    kept = _stage("report kept as report.json", lambda: command("report", *PERIOD, "--json", into="report.json"))
-    good = checked.holds and all(traced) and reported and kept
+    good &= _stage("reported", lambda: command("report", *PERIOD))
+    good &= _stage("kept for programs", lambda: command("report", *PERIOD, "--json", into="report.json"))
+    good &= _stage("kept for people", lambda: command("report", *PERIOD, "--format", "html", into="report.html"))
+    if publish and good:
+        for name in ("report.json", "report.html"):
+            shutil.copyfile(folder / name, HERE / name)
+            print(f"published as {HERE / name}", flush=True)
     print(f"\n# {BANNER}\n# All of it took {time.perf_counter() - start:.1f} s.")
     return 0 if good else 1
 
@@ -96,6 +110,15 @@ def _stage(what: str, act: Callable[[], T]) -> T:
     return result
 
 
+def _trace(command: _Command, traced: dict[str, str]) -> bool:
+    """Trace gifts; return whether each trace was given."""
+    done = []
+    for what, gift in traced.items():
+        print(f"# {what[0].upper()}{what[1:]}:", flush=True)
+        done.append(command("trace", gift))
+    return all(done)
+
+
 class _Command:
     """Runs the command line on the year's ledger, and shows what it prints."""
 
@@ -106,7 +129,7 @@ class _Command:
             "CHARITYCHAIN_LEDGER": str(folder / "year.ledger"),
             "XDG_STATE_HOME": str(folder / "state"),
             "PYTHONPATH": os.pathsep.join(
-                [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+                [str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
             ),
         }
 

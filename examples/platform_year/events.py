@@ -2,12 +2,12 @@
 
 Rules upheld here:
 
-- Nothing in the tables is real: listings, orders, walks, hours and services are drawn by a generator; people and
+- Nothing in the tables is real: listings, orders, walks, hours, services and acts are drawn by a generator; people and
   merchants are hashes of numbers.
 - The same seed and size give the same bytes. Only the raw bits of PCG64 are used, which numpy promises not to change,
   and no clock: all dates are in 2020.
-- The totals are exact: so many completed orders, their gifts together 0.22 yuan each; so many steps and minutes; on
-  the peak day as many gifts as are due, and on no other day more.
+- The totals are exact: so many completed orders, their gifts together 0.22 yuan each; so many steps, minutes and
+  points; on the peak day as many gifts as are due, and on no other day more.
 - Each consumer and each merchant gives at least once.
 """
 
@@ -48,6 +48,7 @@ class Tables:
     walks: Path
     hours: Path
     services: Path
+    acts: Path
 
 
 class Draw:
@@ -81,12 +82,13 @@ def fund(number: int) -> str:
 
 def write_tables(folder: Path, year: Year, seed: int) -> Tables:
     """Write all tables of a year into a folder."""
-    made = Tables(*(folder / f"{name}.csv" for name in ("listings", "orders", "walks", "hours", "services")))
+    made = Tables(*(folder / f"{name}.csv" for name in ("listings", "orders", "walks", "hours", "services", "acts")))
     draw = Draw(seed)
     _orders(made, year, draw, seed)
     _write(made.walks, ("walk", "walker", "date", "steps"), _walks(year, draw, seed))
     _write(made.hours, ("entry", "volunteer", "date", "event", "minutes"), _hours(year, draw, seed))
     _write(made.services, ("person", "date", "service", "price"), _services(year, draw, seed))
+    _write(made.acts, ("act", "person", "date", "points"), _acts(year, draw, seed))
     return made
 
 
@@ -234,6 +236,17 @@ def _services(year: Year, draw: Draw, seed: int) -> Iterator[tuple[object, ...]]
         service = "insurance" if n < insured else "training"
         price = ASSUMED[f"{service} of one person, fen"]
         yield person(service, seed, n), _DAYS[days[n]], service, yuan(price)
+
+
+def _acts(year: Year, draw: Draw, seed: int) -> Iterator[tuple[object, ...]]:
+    """Yield acts that earn points: a bus taken, a bill without paper."""
+    count = max(1, year.points // ASSUMED["green points of an act"])
+    points = _spread(year.points, draw.below(300, count) + 50).tolist()
+    days = np.sort(draw.below(len(_DAYS), count))
+    savers = people("saver", seed, max(1, count // 20))
+    who = draw.all_of(len(savers), count)
+    for n in range(count):
+        yield n + 1, savers[who[n]], _DAYS[days[n]], points[n]
 
 
 def _spread(total: int, weights: Numbers) -> Numbers:

@@ -47,6 +47,9 @@ ASSUMED = {
     "training of one person, fen": 1_000,
     "a meal, fen": 400,
     "a mask, fen": 20,
+    "green points of a year of full size": 60_000_000_000,
+    "green points of an act": 200,
+    "a tree, fen": 250,
     "gifts named for a match": 40,
     "pledge for matches, fen": 1_000,
 }
@@ -99,6 +102,11 @@ class Year:
     @property
     def minutes(self) -> int:
         return self.scaled(HOURS * 60)
+
+    @property
+    def points(self) -> int:
+        """Assumed: how many green points were earned is not among what was published."""
+        return self.scaled(ASSUMED["green points of a year of full size"])
 
     @property
     def classrooms(self) -> int:
