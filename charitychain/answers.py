@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from charitychain.ends import End
+from charitychain.ends import Acknowledged, End
 from charitychain.units import Unit, format_amount
 
 __all__ = [
@@ -45,8 +45,9 @@ class FinalUse:
 
     `date` is as its author stated it, else the UTC day on which the block was sealed, which `sealed` always is;
     `lag_days` are the days from the one to the other. `end` says what is known of it (`charitychain.ends`); `late` that
-    it came after its period was closed. Of `money`, `acknowledged` minor units count as such. It `replaces` a reversed
-    record; where that one left another account, it is `taken_over_from` there.
+    it came after its period was closed. Of `money`, `acknowledged` and `disputed` minor units count as such. It
+    `replaces` a reversed record; where that one left another account, it is `taken_over_from` there. `evidence` are the
+    SHA-256 hashes of the documents that it names.
     """
 
     id: str
@@ -66,6 +67,8 @@ class FinalUse:
     replaces: str | None = None
     taken_over_from: str | None = None
     acknowledged: int = 0
+    disputed: int = 0
+    evidence: tuple[bytes, ...] = ()
 
     @property
     def state(self) -> str:
@@ -76,20 +79,24 @@ class FinalUse:
             "id": self.id, "record": "expenditure", "account": self.account, "amount": str(self.money),
             "unit": self.money.code, "payee": self.payee, "purpose": self.purpose, "category": self.category,
             "path": list(self.path), "date": self.date, **self.end.to_dict(self.money.unit), "by": self.by,
-            "acknowledged_amount": self._acknowledged(), "chosen": self.chosen, "sealed": self.sealed,
-            "lag_days": self.lag_days, "late": self.late or None, "replaces": self.replaces,
-            "taken_over_from": self.taken_over_from,
+            "acknowledged_amount": self._part(self.acknowledged, self.end.acknowledged_amount),
+            "disputed_amount": self._part(self.disputed, self.end.disputed), "chosen": self.chosen,
+            "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None, "replaces": self.replaces,
+            "taken_over_from": self.taken_over_from, "evidence": _hex(self.evidence),
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
 
-    def _acknowledged(self) -> str | None:
-        told = self.state in ("acknowledged", "partly acknowledged")
-        return str(Money(self.acknowledged, self.money.unit)) if told else None
+    def _part(self, mine: int, whole: int) -> str | None:
+        return str(Money(mine, self.money.unit)) if whole else None
+
+
+def _hex(hashes: tuple[bytes, ...]) -> list[str] | None:
+    return [each.hex() for each in hashes] or None
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Part of a gift that still rests in an account; ``in transit`` where its owner has not said that it arrived."""
+    """Part of a gift that still rests in an account; `state` is one of ``in transit``, ``held`` and ``disputed``."""
 
     account: str
     money: Money
@@ -150,12 +157,13 @@ class Step:
     sealed: str
     lag_days: int
     late: bool = False
+    evidence: tuple[bytes, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         found = {
             "id": self.id, "record": self.record, "amount": str(self.amount), "unit": self.amount.code, "by": self.by,
             "date": self.date, "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None,
-            **self.end.to_dict(self.amount.unit),
+            **self.end.to_dict(self.amount.unit), "evidence": _hex(self.evidence),
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
 
@@ -181,14 +189,22 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Refunded:
-    """Part of a gift that went back: to its own donor, or to that of `donation` along the paying lineage."""
+    """Part of a gift that went back: to its own donor, or to that of `donation` along the paying lineage.
+
+    `disputed` says why its record is, if it is.
+    """
 
     id: str
     money: Money
     donation: str
+    disputed: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "amount": str(self.money), "unit": self.money.code, "donation": self.donation}
+        found = {
+            "id": self.id, "amount": str(self.money), "unit": self.money.code, "donation": self.donation,
+            "disputed": self.disputed,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +222,11 @@ class EndSum:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """An outcome behind which the gift stands: of the expenditures that it names, the gift `paid` that much.
+    """An outcome behind which the gift stands.
 
-    `whole` is all that stands of them, and `costs` what the outcome says that it cost, if it says so. `state` is
-    ``reported``, ``evidenced`` or ``disputed``, on the word of `by` alone.
+    `whole` is all that stands of the expenditures that it names, and `claimed` how much of that it says that it cost,
+    if it says so. Of that, or else of the whole, the gift `paid` so much. `end` says what is known of it beyond the
+    word of `by`; `date`, `sealed`, `lag_days` and `late` are as in a use.
     """
 
     id: str
@@ -219,18 +236,29 @@ class Reached:
     beneficiaries: int | None
     by: str
     date: str
-    state: str
+    end: End
     paid: Money
     whole: Money
-    costs: Money | None
+    claimed: Money | None
     of: tuple[str, ...]
+    evidence: tuple[bytes, ...]
+    sealed: str
+    lag_days: int = 0
+    late: bool = False
+
+    @property
+    def cost(self) -> Money:
+        """What it stands on: what it claims, or else all that stands of its expenditures."""
+        return self.whole if self.claimed is None else self.claimed
 
     def to_dict(self) -> dict[str, Any]:
         found = {
             "id": self.id, "indicator": self.indicator, "quantity": self.quantity, "place": self.place,
-            "beneficiaries": self.beneficiaries, "by": self.by, "date": self.date, "state": self.state,
+            "beneficiaries": self.beneficiaries, "by": self.by, "date": self.date, **self.end.to_dict(None),
             "expenditures": list(self.of), "paid": str(self.paid), "of": str(self.whole),
-            "costs": str(self.costs) if self.costs is not None else None, "unit": self.paid.code,
+            "claimed": str(self.claimed) if self.claimed is not None else None, "unit": self.paid.code,
+            "evidence": _hex(self.evidence), "sealed": self.sealed, "lag_days": self.lag_days,
+            "late": self.late or None,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
 
@@ -242,7 +270,8 @@ class Trace:
     `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
     that were not: neither is part of the sum. `ends` tells the same sum by state, in each unit; `outcomes` what the
-    uses led to. `disputed` says why the record of the gift itself is, if it is; `late` as in a use.
+    uses led to. `disputed` says why the record of the gift itself is, if it is; `late` as in a use. `arrived` is what
+    the owner of the account says of the gift; it came `because_of` another gift, or is `matched_by` others.
     """
 
     donation: str
@@ -267,6 +296,9 @@ class Trace:
     late: bool = False
     ends: tuple[EndSum, ...] = ()
     outcomes: tuple[Reached, ...] = ()
+    arrived: tuple[Acknowledged, ...] = ()
+    because_of: str | None = None
+    matched_by: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as the documented JSON object; amounts and ids are strings."""
@@ -283,6 +315,8 @@ class Trace:
                 found[name] = [part.to_dict() for part in parts]
         found |= {
             "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None, "disputed": self.disputed,
+            "arrived": [word.to_dict(self.money.unit) for word in self.arrived] or None,
+            "because_of": self.because_of, "matched_by": list(self.matched_by) or None,
         }  # fmt: skip
         found["ledger"] = self.ledger
         return {name: value for name, value in found.items() if value is not None}

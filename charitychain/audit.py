@@ -126,7 +126,7 @@ class Watch:
 
     def _acknowledgement(self, state: State, record: records.Acknowledgement) -> None:
         assert state.author is not None
-        self._taken.said(state, record)
+        self._taken.said(state.place, record)
         about = (record.acknowledges, state.author.number)
         if record.status == "disputed":
             self._index.run("INSERT OR REPLACE INTO audit_disputes VALUES (?, ?, ?)", (*about, record.id))

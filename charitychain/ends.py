@@ -2,19 +2,21 @@
 
 A use is *reported* by whoever spent; *evidenced* where it names documents by their hashes; *acknowledged* where
 somebody other than the payer says that it arrived; *disputed* where somebody denies it, or the key that signed it was
-compromised then; *lost* where it says itself that value was lost. Money that another party took in is *in transit* as
-far as its owner has not said that it has it.
+compromised then; *lost* where it says itself that value was lost. What is on its way from one
+owner to another is told by `charitychain.arrivals`.
 
 Rules upheld here:
 
 - Each acknowledgement that is shown was read from its block, and its signature checked.
-- What a party acknowledged since it last disputed the record sums up; a party whose last word is a dispute disputes it.
-  Without an amount a word is about all of what stood then that the party had not acknowledged.
-- How much is acknowledged is what the party says that acknowledged most, never more than stands. It is told by how
-  independent a party said it: what an independent one acknowledged first, what only others did after it.
-- Of a gift the last word counts, be it about that gift or about all up to one.
+- What a party acknowledged since it last disputed the record sums up. A dispute withdraws what the same party said
+  before, and stands as far as the party does not acknowledge it afterwards. Without an amount a word is about all of
+  what stood then that the party had not acknowledged.
+- How much is disputed is what the party says that disputes most. Of the rest, as much is acknowledged as the party says
+  that acknowledged most. It is told by how independent a party said it: what an independent one acknowledged first,
+  what only others did after it.
 - Who owned an account then counts, not who owns it now. A stand-in's word is shown as such, and for whom it speaks.
-- Where a key was compromised from some block on, everything that it signed from there is disputed, and nothing erased.
+- Where a key was compromised from some block on, everything that it signed from there is disputed, and nothing erased;
+  words that it signed are shown, and count for nothing.
 
 The index finds acknowledgements; that it left one out can only be seen by `charitychain.verify`.
 """
@@ -24,20 +26,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from charitychain import records
 from charitychain.reading import Records
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import GiftAt, Link
+from charitychain.state.lookup import Link
 from charitychain.state.terms import days_of
 from charitychain.tape import Run
-from charitychain.units import format_amount
+from charitychain.units import Unit, format_amount
 
 __all__ = [
-    "HOW", "Acknowledged", "End", "Owners", "Undone", "arrived_of", "compromised", "end_of", "is_late", "spread",
-    "undone_of",
+    "HOW", "Acknowledged", "End", "Owners", "Undone", "compromised", "end_of", "is_late", "undone_of",
 ]  # fmt: skip
 
 HOW = ("independent", "recipient", "operator", "stand-in")
@@ -49,7 +50,10 @@ Undone = Sequence[tuple[Place, int]]
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """One word about a record: by whom, how independent of the payer, and of how much (minor units)."""
+    """One word about a record: by whom, how independent of the payer, and of how much (minor units).
+
+    `date`, `sealed`, `lag_days` and `late` are as in a use of a gift. `void` says why the word counts for nothing.
+    """
 
     id: str
     by: str
@@ -58,42 +62,84 @@ class Acknowledged:
     disputed: bool
     on_behalf_of: str | None
     date: str
+    sealed: str
+    lag_days: int = 0
+    late: bool = False
+    void: str | None = None
+
+    def to_dict(self, unit: Unit | None) -> dict[str, Any]:
+        """Return the word as the documented JSON object; without a unit it is about no amount."""
+        found = {
+            "id": self.id, "by": self.by, "how": self.how,
+            "amount": format_amount(self.amount, unit) if unit is not None else None,
+            "status": "disputed" if self.disputed else "received", "on_behalf_of": self.on_behalf_of,
+            "date": self.date, "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None,
+            "void": self.void,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What a record has come to: `state`, why it is disputed if it is, and everything said about it.
+    """What a record has come to. Amounts are minor units of what stands of it.
 
-    `levels` tells for each of `HOW` that adds some how much of what stands such a party, or a more independent one,
-    acknowledged (minor units, rising); none where the record is disputed or lost.
+    Attributes:
+        rest: What it is as far as nobody confirms or denies it: ``reported``, ``evidenced`` or ``lost``.
+        stands: How much of the record was not reversed.
+        words: Everything that was said about it.
+        why: Why it is disputed, if it is.
+        disputed: How much of it is.
+        levels: For each of `HOW` that adds some, how much such a party, or a more independent one, acknowledged of
+            the rest, rising; none where the record says that value was lost.
     """
 
-    state: str
+    rest: str
+    stands: int
     words: tuple[Acknowledged, ...] = ()
     why: str | None = None
+    disputed: int = 0
     levels: tuple[tuple[str, int], ...] = ()
 
     @property
-    def acknowledged_amount(self) -> int:
-        """How much of what stands of the record is acknowledged, minor units."""
-        return self.levels[-1][1] if self.levels else 0
+    def state(self) -> str:
+        """The record in one word or two: what is disputed goes before what is acknowledged."""
+        for state, amount in (("disputed", self.disputed), ("acknowledged", self.acknowledged_amount)):
+            if amount:
+                return state if amount >= self.stands else f"partly {state}"
+        return self.rest
 
     @property
-    def how(self) -> str | None:
-        """The most independent capacity in which somebody acknowledged it."""
-        return self.levels[0][0] if self.levels else None
+    def acknowledged_amount(self) -> int:
+        """How much is acknowledged."""
+        return self.levels[-1][1] if self.levels else 0
 
-    def to_dict(self, unit: Any) -> dict[str, Any]:
-        found: dict[str, Any] = {"state": self.state, "why": self.why}
-        found["acknowledged"] = [
-            {
-                "id": word.id, "by": word.by, "how": word.how, "amount": format_amount(word.amount, unit),
-                "status": "disputed" if word.disputed else "received", "on_behalf_of": word.on_behalf_of,
-                "date": word.date,
-            }
-            for word in self.words
-        ]  # fmt: skip
-        found["acknowledged"] = [{k: v for k, v in word.items() if v is not None} for word in found["acknowledged"]]
+    def spread(self, runs: Iterable[Run]) -> Iterator[tuple[str, str | None, int]]:
+        """Yield (state, how, units) of what runs in what stands have come to; together they are all units of the runs.
+
+        Each state is an even part of what it is out of: of all that stands, the part that is acknowledged or disputed;
+        of that the part that is acknowledged, of that what better witnesses acknowledged, and so on. Boundary z goes
+        to ⌊z·part/whole⌋ each time, so over runs that cover the whole the units of each state are what is said of it.
+
+        >>> list(End("reported", 6, levels=(("independent", 2), ("operator", 3))).spread([Run(0, 6)]))
+        [('reported', None, 3), ('acknowledged', 'operator', 1), ('acknowledged', 'independent', 2)]
+        """
+        steps: list[tuple[str, str | None, int]] = [("acknowledged", how, amount) for how, amount in self.levels]
+        steps.append(("disputed", None, self.acknowledged_amount + self.disputed))
+        bounds = [(run.position, run.position + run.length) for run in runs]
+        state, how, whole = self.rest, None, self.stands
+        units = sum(high - low for low, high in bounds)
+        for inner, its_how, part in reversed(steps):
+            bounds = [(low * part // whole, high * part // whole) for low, high in bounds] if whole else []
+            inside = sum(high - low for low, high in bounds)
+            if units > inside:
+                yield state, how, units - inside
+            state, how, whole, units = inner, its_how, part, inside
+        if units:
+            yield state, how, units
+
+    def to_dict(self, unit: Unit | None) -> dict[str, Any]:
+        """Return state, reason and words for programs."""
+        found = {"state": self.state, "why": self.why, "acknowledged": [word.to_dict(unit) for word in self.words]}
         return {name: value for name, value in found.items() if value not in (None, [])}
 
 
@@ -135,6 +181,7 @@ def end_of(
     *,
     undone: Undone = (),
     recipients: Sequence[AccountState] = (),
+    apart: Sequence[AccountState] = (),
 ) -> End:
     """Return what a record has come to.
 
@@ -142,39 +189,56 @@ def end_of(
         amount: What the record says, minor units.
         undone: What was reversed of it since.
         recipients: The accounts that it went to.
+        apart: Accounts that other parts of it went to; what their owners say is about those.
     """
-    words, sums, denied = list[Acknowledged](), dict[str, Counter[str]](), dict[str, None]()
-    for said in known.reader.index.links(id_, Link.ACKNOWLEDGED):
-        record = known.get(said)
-        if not isinstance(record, records.Acknowledgement) or record.acknowledges != id_:
+    words, said, record = list[Acknowledged](), dict[str, _Said](), known.get(place)
+    about = getattr(record, "account", None)
+    accounts = [*([known.reader.state.accounts[about]] if about is not None else []), *recipients]
+    for at in known.reader.index.links(id_, Link.ACKNOWLEDGED):
+        word = known.get(at)
+        if not isinstance(word, records.Acknowledgement) or word.acknowledges != id_:
             continue
-        by, disputed = known.author(said), record.status == "disputed"
-        if disputed:
-            sums.pop(by, None)
-        before = sums[by].total() if by in sums else 0
-        left = max(amount - sum(part for at, part in undone if at < said) - before, 0)
-        of = left if record.amount is None else record.amount
-        denied.pop(by, None)
-        if disputed:
-            denied[by] = None
+        by, denies = known.author(at), word.status == "disputed"
         number = known.reader.state.party(by).number
-        how = "stand-in" if record.on_behalf_of else "operator" if number == 0 else "independent"
-        if any(owners.then(account, said) == number for account in recipients):
-            how = "recipient"
-        if not disputed:
-            sums.setdefault(by, Counter())[how] += of
-        words.append(Acknowledged(record.id, by, how, of, disputed, record.on_behalf_of, known.date(said)))
+        received = any(owners.then(account, at) == number for account in recipients)
+        if not received and any(owners.then(account, at) == number for account in apart):
+            continue
+        stood = amount - sum(part for place_, part in undone if place_ < at)
+        mine = said.get(by, _Said(Counter(), 0))
+        left = max(stood - (0 if denies else mine.acknowledged.total()), 0)
+        of = left if word.amount is None else word.amount
+        how = "stand-in" if word.on_behalf_of else "operator" if number == 0 else "independent"
+        void = compromised(known, at)
+        words.append(Acknowledged(
+            word.id, by, "recipient" if received else how, of, denies, word.on_behalf_of, known.date(at),
+            known.sealed(at), known.lag_days(at), is_late(known, at, accounts), void,
+        ))  # fmt: skip
+        if void is None:
+            said[by] = mine.after(words[-1], stood)
+    stands = amount - sum(part for _, part in undone)
+    rest = "evidenced" if getattr(record, "evidence", ()) else "reported"
+    if getattr(record, "category", None) == "loss":
+        rest = "lost"
     why = compromised(known, place)
-    if why is not None or denied:
-        return End("disputed", tuple(words), why or f"disputed by {', '.join(denied)}")
-    if getattr(known.get(place), "category", None) == "loss":
-        return End("lost", tuple(words))
-    if words:
-        stands = amount - sum(part for _, part in undone)
-        levels = tuple(_levels(sums, stands))
-        whole = bool(levels) and levels[-1][1] >= stands
-        return End("acknowledged" if whole else "partly acknowledged", tuple(words), None, levels)
-    return End("evidenced" if getattr(known.get(place), "evidence", ()) else "reported")
+    disputed = stands if why is not None else min(max((each.denied for each in said.values()), default=0), stands)
+    if why is None and disputed:
+        why = f"disputed by {', '.join(by for by, each in said.items() if each.denied)}"
+    counted = {} if rest == "lost" else {by: each.acknowledged for by, each in said.items()}
+    return End(rest, stands, tuple(words), why, disputed, tuple(_levels(counted, stands - disputed)))
+
+
+class _Said(NamedTuple):
+    """What one party says of a record now: how much it acknowledges, in which capacity, and how much it denies."""
+
+    acknowledged: Counter[str]
+    denied: int
+
+    def after(self, word: Acknowledged, stood: int) -> _Said:
+        """Return what it says after one more word, when so much of the record stood."""
+        if word.disputed:
+            return _Said(Counter(), word.amount)
+        acknowledged = self.acknowledged + Counter({word.how: word.amount})
+        return _Said(acknowledged, max(min(self.denied, stood - acknowledged.total()), 0))
 
 
 def _levels(sums: Mapping[str, Counter[str]], stands: int) -> Iterator[tuple[str, int]]:
@@ -187,26 +251,8 @@ def _levels(sums: Mapping[str, Counter[str]], stands: int) -> Iterator[tuple[str
             yield how, best
 
 
-def spread(runs: Iterable[Run], levels: Sequence[tuple[str, int]], whole: int) -> Iterator[tuple[str, int]]:
-    """Yield how many units of runs in a whole belong to each level of `End.levels` and to no better one, worst first.
-
-    Each level is an even part of the next worse one: boundary z goes to ⌊z·part/whole⌋, level by level. So no run has a
-    negative part, and over runs that cover the whole the parts sum to the levels.
-
-    >>> list(spread([Run(0, 6)], [("independent", 2), ("operator", 3)], 6))
-    [('operator', 1), ('independent', 2)]
-    """
-    bounds, told = [(run.position, run.position + run.length) for run in runs], list[tuple[str, int]]()
-    for how, part in reversed(levels):
-        bounds, whole = [(low * part // whole, high * part // whole) for low, high in bounds], part
-        told.append((how, sum(high - low for low, high in bounds)))
-    betters = [units for _, units in told[1:]] + [0]
-    for (how, units), better in zip(told, betters, strict=False):
-        yield how, units - better
-
-
-def undone_of(known: Records, id_: str) -> Undone:
-    """Return the reversals of a record, each movement checked."""
+def undone_of(known: Records, id_: str, account: int | None = None) -> Undone:
+    """Return the reversals of a record, each movement checked; of a split, only what one account gave back."""
     reader, found = known.reader, []
     for place in reader.index.links(id_, Link.REVERSED):
         record = known.get(place)
@@ -215,7 +261,11 @@ def undone_of(known: Records, id_: str) -> Undone:
             made = [reader.index.movement(*ref) for refs in moves for ref in refs]
             for movement in made:
                 reader.check_movement(movement)
-            found.append((place, sum(movement.amount for movement in made if movement.is_inflow)))
+            if account is None:
+                counted = [movement for movement in made if movement.is_inflow]
+            else:
+                counted = [movement for movement in made if not movement.is_inflow and movement.account == account]
+            found.append((place, sum(movement.amount for movement in counted)))
     return found
 
 
@@ -228,41 +278,6 @@ def compromised(known: Records, place: Place) -> str | None:
         if key is not None and key.compromised is not None and key.compromised <= place.height:
             return f"a key of {party.id} was compromised since block {key.compromised}"
     return None
-
-
-def arrived_of(known: Records, owners: Owners, gift: GiftAt, account: AccountState) -> int:
-    """Return how much of a gift has reached the owner of its account, by that owner's word; minor units.
-
-    What its owner took in itself has arrived. In format 1 nobody can say that a gift arrived, so none is on its way.
-    """
-    state, index = known.reader.state, known.reader.index
-    if state.version == 1 or state.party(known.author(gift.place)).number == owners.then(account, gift.place):
-        return gift.amount
-    last, arrived = gift.place, 0
-    for place in index.links(gift.id, Link.ACKNOWLEDGED):
-        record = known.get(place)
-        if isinstance(record, records.Acknowledgement) and record.acknowledges == gift.id and not record.upto:
-            known.author(place)
-            said = gift.amount if record.amount is None else record.amount
-            last, arrived = place, 0 if record.status == "disputed" else said
-    for place in reversed(index.links(account.id, Link.ARRIVED)):
-        if place < last:
-            break
-        record = known.get(place)
-        if isinstance(record, records.Acknowledgement) and record.upto and _is_upto(known, record.acknowledges, gift):
-            known.author(place)
-            return gift.amount
-    return arrived
-
-
-def _is_upto(known: Records, id_: str, gift: GiftAt) -> bool:
-    """Say whether a gift came into the same account before the one of this id, or is that one."""
-    marked = known.reader.gift(id_)
-    record = known.get(marked.place)
-    told = getattr(record, "account", None) == gift.account and id_.partition("/")[0] == (
-        getattr(record, "series", None) or records.record_id(record)
-    )
-    return told and (marked.place, marked.offset) >= (gift.place, gift.offset)
 
 
 def is_late(known: Records, place: Place, accounts: Iterable[AccountState]) -> bool:

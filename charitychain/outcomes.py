@@ -1,12 +1,13 @@
 """Outcomes in an audit: claims that overlap, and claims beyond what was spent.
 
 `charitychain.audit` lets `Outcomes` see every outcome of a replay and asks in the end. An outcome claims the amount it
-states, or, where it states none, all that stands of the expenditures it names.
+states, or, where it states none, all that stood of the expenditures it names when it was said.
 
 - An outcome *exceeds* where it claims more than stands of its expenditures, or where nothing of them stands.
 - Outcomes of one indicator *overlap* where there is no way to share out what stands of their expenditures so that each
   gets what it claims, which is a maximum flow. Named are the outcomes that stand in each other's way, and no others:
   by Hall's theorem they claim more together than stands of all that they may draw on.
+- Indicators are one whatever their case, and however their words are spaced.
 
 >>> EXCEEDS, OVERLAP
 ('AUDIT-OUTCOME-EXCEEDS', 'AUDIT-OUTCOME-OVERLAP')
@@ -14,8 +15,9 @@ states, or, where it states none, all that stands of the expenditures it names.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
@@ -29,13 +31,21 @@ __all__ = ["EXCEEDS", "OVERLAP", "Outcomes"]
 
 EXCEEDS, OVERLAP = "AUDIT-OUTCOME-EXCEEDS", "AUDIT-OUTCOME-OVERLAP"
 _TABLES = (
-    "CREATE TABLE audit_outcomes (id TEXT PRIMARY KEY, account INTEGER, amount INTEGER) WITHOUT ROWID",
-    "CREATE TABLE audit_outcome_uses (indicator TEXT, account INTEGER, use TEXT, outcome TEXT)",
+    "CREATE TABLE audit_outcomes (id TEXT PRIMARY KEY, account INTEGER, indicator TEXT, told TEXT, claims INTEGER)"
+    " WITHOUT ROWID",
+    "CREATE TABLE audit_outcome_uses (outcome TEXT, use TEXT, indicator TEXT, movement INTEGER, amount INTEGER,"
+    " PRIMARY KEY (outcome, use)) WITHOUT ROWID",
+    "CREATE INDEX audit_outcomes_of ON audit_outcome_uses (use, indicator)",
+)
+_USES = (
+    "SELECT id, account, claims, movement, amount FROM audit_outcomes JOIN audit_outcome_uses ON outcome = id"
+    " ORDER BY id"
 )
 _SHARING = (
-    "SELECT DISTINCT indicator, account, outcome FROM audit_outcome_uses AS a WHERE EXISTS (SELECT 1 FROM"
-    " audit_outcome_uses AS b WHERE b.use = a.use AND b.indicator = a.indicator AND b.outcome <> a.outcome)"
-    " ORDER BY indicator, account, outcome"
+    "SELECT o.indicator, account, id, told, claims, use, movement, amount FROM audit_outcome_uses AS u"
+    " JOIN audit_outcomes AS o ON id = outcome WHERE outcome IN (SELECT outcome FROM audit_outcome_uses WHERE"
+    " (use, indicator) IN (SELECT use, indicator FROM audit_outcome_uses GROUP BY use, indicator HAVING count(*) > 1))"
+    " ORDER BY o.indicator, account, id, use"
 )
 
 
@@ -46,26 +56,29 @@ class Outcomes:
         self._index = index
         for table in _TABLES:
             index.run(table)
-        index.run("CREATE INDEX audit_outcomes_of ON audit_outcome_uses (use, indicator)")
-        index.run("CREATE INDEX audit_uses_of ON audit_outcome_uses (outcome)")
 
     def see(self, state: State, record: Outcome) -> None:
-        """Note an outcome that was just applied."""
-        self._index.run("INSERT INTO audit_outcomes VALUES (?, ?, ?)", (record.id, record.account, record.amount))
+        """Note an outcome that was just applied, and what stands of its expenditures now."""
+        indicator, stood = " ".join(record.indicator.split()).casefold(), 0
         for use in record.of:
-            row = (record.indicator, record.account, use, record.id)
-            self._index.run("INSERT INTO audit_outcome_uses VALUES (?, ?, ?, ?)", row)
+            row = self._index.find_id(use)
+            assert row is not None and row.movement is not None  # the rules of outcomes held
+            stood += _stands(state, record.account, row.movement, row.amount)
+            noted = (record.id, use, indicator, row.movement, row.amount)
+            self._index.run("INSERT INTO audit_outcome_uses VALUES (?, ?, ?, ?, ?)", noted)
+        claims = stood if record.amount is None else record.amount
+        said = (record.id, record.account, indicator, record.indicator, claims)
+        self._index.run("INSERT INTO audit_outcomes VALUES (?, ?, ?, ?, ?)", said)
 
     def exceeding(self, state: State) -> Iterator[Finding]:
         """Yield each outcome that claims more than stands of its expenditures."""
-        for id_, account, amount in self._index.rows("SELECT id, account, amount FROM audit_outcomes ORDER BY id"):
-            stands = sum(self._stands(state, use) for use in self._uses(id_))
-            if stands and (amount is None or amount <= stands):
+        for (id_, account, claims), uses in groupby(self._index.rows(_USES), key=itemgetter(0, 1, 2)):
+            stands = sum(_stands(state, account, movement, amount) for *_, movement, amount in uses)
+            if stands and claims <= stands:
                 continue
             unit = state.unit_of(state.accounts[account])
-            left = format_amount(stands, unit)
-            told = format_amount(amount, unit) if amount is not None else None
-            what = f"claims {told} {unit.code}" if told is not None else "stands on expenditures"
+            told, left = format_amount(claims, unit), format_amount(stands, unit)
+            what = f"claims {told} {unit.code}" if claims else "stands on expenditures"
             yield Finding(
                 EXCEEDS,
                 f"Outcome {id_} {what}, of which {left} {unit.code} stands.",
@@ -74,14 +87,14 @@ class Outcomes:
 
     def overlapping(self, state: State) -> Iterator[Finding]:
         """Yield each set of outcomes of one indicator that cannot all be met by what stands of their expenditures."""
-        for (indicator, account), group in groupby(self._index.rows(_SHARING), key=itemgetter(0, 1)):
-            sharing = _Sharing()
-            for _, _, id_ in group:
-                amount: int | None = self._index.one("SELECT amount FROM audit_outcomes WHERE id = ?", (id_,))[0]
-                sharing.claim(id_, amount, {use: self._stands(state, use) for use in self._uses(id_)})
+        for (_, account), rows in groupby(self._index.rows(_SHARING), key=itemgetter(0, 1)):
+            sharing, indicators = _Sharing(), dict[str, str]()
+            for (id_, told, claims), uses in groupby(rows, key=itemgetter(2, 3, 4)):
+                sharing.claim(id_, claims, {row[5]: _stands(state, account, row[6], row[7]) for row in uses})
+                indicators[id_] = told
             unit = state.unit_of(state.accounts[account])
             for ids, claimed, stands in sharing.clashes():
-                said, left = format_amount(claimed, unit), format_amount(stands, unit)
+                said, left, indicator = format_amount(claimed, unit), format_amount(stands, unit), indicators[ids[0]]
                 yield Finding(
                     OVERLAP,
                     f"{len(ids)} outcomes count {indicator} and claim {said} {unit.code} together, of which {left}"
@@ -90,97 +103,157 @@ class Outcomes:
                      "outcomes": ids[:EXAMPLES], "count": len(ids)},
                 )  # fmt: skip
 
-    def _uses(self, outcome: str) -> list[str]:
-        return [row[0] for row in self._index.rows("SELECT use FROM audit_outcome_uses WHERE outcome = ?", (outcome,))]
 
-    def _stands(self, state: State, use: str) -> int:
-        """Return what of an expenditure was not reversed, minor units."""
-        row = self._index.find_id(use)
-        if row is None or row.account is None or row.movement is None:
-            return 0
-        leaf = state.accounts[row.account].reversed.find(row.movement)
-        return row.amount - (leaf.sum if leaf else 0)
+def _stands(state: State, account: int, movement: int, amount: int) -> int:
+    """Return what of an expenditure was not reversed, minor units."""
+    leaf = state.accounts[account].reversed.find(movement)
+    return amount - (leaf.sum if leaf else 0)
+
+
+@dataclass(slots=True)
+class _Claim:
+    """What outcomes that draw on the same expenditures claim together, and need still; minor units."""
+
+    uses: tuple[str, ...]
+    outcomes: list[str] = field(default_factory=list)
+    claimed: int = 0
+    need: int = 0
 
 
 class _Sharing:
-    """Shares out what stands of expenditures among the outcomes that claim it: Edmonds and Karp's maximum flow."""
+    """Shares out what stands of expenditures among those who claim it: a maximum flow.
+
+    Whoever has no choice is served first: a claim with one expenditure left, an expenditure with one claim left. That
+    alone settles all that closes no ring, such as chains, in linear time. The rest takes Edmonds and Karp's paths.
+    """
 
     def __init__(self) -> None:
         self._stands: dict[str, int] = {}
         self._left: dict[str, int] = {}
-        self._claims: dict[str, int] = {}
-        self._uses: dict[str, list[str]] = {}
-        self._given: dict[str, dict[str, int]] = {}  # by expenditure, then outcome
-        self._unmet: list[str] = []
+        self._claims: list[_Claim] = []
+        self._by_uses: dict[tuple[str, ...], _Claim] = {}
+        self._given: dict[str, dict[int, int]] = defaultdict(dict)  # by expenditure, then claim
+        self._closed: set[str] = set()  # expenditures from which nothing that is left can be reached
+        self._short: set[int] = set()  # the claims that hold them, and those that would
 
-    def claim(self, outcome: str, amount: int | None, stands: dict[str, int]) -> None:
-        """Give an outcome what it claims, moving others to other expenditures of theirs where that helps.
+    def claim(self, outcome: str, amount: int, stands: Mapping[str, int]) -> None:
+        """Note what an outcome claims of what stands of its expenditures.
 
         What it claims beyond all that stands of its own expenditures is no one else's fault, and is not asked for.
         """
-        for use, stand in stands.items():
-            if use not in self._stands:
-                self._stands[use] = self._left[use] = stand
-                self._given[use] = {}
-        whole = sum(stands.values())
-        need = self._claims[outcome] = whole if amount is None else min(amount, whole)
-        self._uses[outcome] = list(stands)
-        while need:
-            came, end = self._reach(outcome)
-            if end is None:
-                self._unmet.append(outcome)
-                return
-            need -= self._move(outcome, need, came, *end)
+        uses = tuple(use for use, stand in stands.items() if stand)
+        if not uses:
+            return
+        self._stands.update(stands)
+        claim = self._by_uses.get(uses)
+        if claim is None:
+            claim = self._by_uses[uses] = _Claim(uses)
+            self._claims.append(claim)
+        claim.outcomes.append(outcome)
+        claim.claimed += min(amount, sum(stands.values()))
 
     def clashes(self) -> Iterator[tuple[list[str], int, int]]:
         """Yield outcomes that claim too much together, what they claim, and what stands of all they may draw on."""
-        clashing: list[set[str]] = []
-        for outcome in self._unmet:
-            ids = {outcome, *self._reach(outcome)[0]}
-            clashing = [each for each in clashing if not each & ids] + [
-                ids.union(*(each for each in clashing if each & ids))
-            ]
-        for ids in clashing:
-            uses = {use for id_ in ids for use in self._uses[id_]}
-            yield sorted(ids), sum(self._claims[id_] for id_ in ids), sum(self._stands[use] for use in uses)
+        self._left = dict(self._stands)
+        for claim in self._claims:
+            claim.need = claim.claimed
+        self._serve_forced()
+        for number in range(len(self._claims)):
+            self._serve(number)
+        drawing: dict[str, list[int]] = defaultdict(list)
+        for number in self._short:
+            for use in self._claims[number].uses:
+                drawing[use].append(number)
+        clashes = []
+        while self._short:
+            clash, uses = [self._short.pop()], set[str]()
+            for number in clash:  # which grows meanwhile
+                for use in self._claims[number].uses:
+                    if use not in uses:
+                        uses.add(use)
+                        met = self._short.intersection(drawing[use])
+                        self._short -= met
+                        clash += met
+            claims = [self._claims[number] for number in clash]
+            ids = sorted(id_ for claim in claims for id_ in claim.outcomes)
+            clashes.append((ids, sum(claim.claimed for claim in claims), sum(self._stands[use] for use in uses)))
+        yield from sorted(clashes)
 
-    def _reach(self, outcome: str) -> tuple[dict[str, tuple[str, str]], tuple[str, str] | None]:
-        """Go from an outcome to those that were given what it could draw on, and so on, until something is left.
+    def _serve_forced(self) -> None:
+        """Give where there is no choice, until there is choice everywhere."""
+        choices = [set(claim.uses) for claim in self._claims]
+        drawing: dict[str, set[int]] = defaultdict(set)
+        for number, uses in enumerate(choices):
+            for use in uses:
+                drawing[use].add(number)
+        forced = [(number, use) for number, uses in enumerate(choices) if len(uses) == 1 for use in uses]
+        forced += [(number, use) for use, claims in drawing.items() if len(claims) == 1 for number in claims]
+        while forced:
+            number, use = forced.pop()
+            if use not in choices[number]:
+                continue
+            claim = self._claims[number]
+            amount = min(claim.need, self._left[use])
+            claim.need -= amount
+            self._left[use] -= amount
+            self._given[use][number] = amount
+            done = {(number, use)}
+            done |= {(other, use) for other in drawing[use]} if not self._left[use] else set()
+            done |= {(number, other) for other in choices[number]} if not claim.need else set()
+            for other, spent in done:
+                choices[other].remove(spent)
+                drawing[spent].remove(other)
+                if len(choices[other]) == 1:
+                    forced += [(other, only) for only in choices[other]]
+                if len(drawing[spent]) == 1:
+                    forced += [(only, spent) for only in drawing[spent]]
+
+    def _serve(self, number: int) -> None:
+        """Give a claim what it needs still, moving others to other expenditures of theirs where that helps."""
+        claim = self._claims[number]
+        while claim.need:
+            came, looked, end = self._reach(number)
+            if end is None:  # and never will be: no path to what is left can lead through these any more
+                self._closed |= looked
+                self._short |= {number, *came}
+                return
+            claim.need -= self._move(number, claim.need, came, *end)
+
+    def _reach(self, number: int) -> tuple[dict[int, tuple[str, int]], set[str], tuple[int, str] | None]:
+        """Go from a claim to those that were given what it could draw on, and so on, until something is left.
 
         Returns:
-            For each outcome reached the expenditure it was given of, and who wants that; and the outcome and the
-            expenditure that has something left, if there is one.
+            For each claim reached the expenditure it was given of, and who wants that; the expenditures looked at; and
+            the claim and the expenditure that has something left, if there is one.
         """
-        came: dict[str, tuple[str, str]] = {}
-        waiting, seen, looked = deque([outcome]), {outcome}, set[str]()
+        came: dict[int, tuple[str, int]] = {}
+        waiting, seen, looked = deque([number]), {number}, set[str]()
         while waiting:
             at = waiting.popleft()
-            for use in self._uses[at]:
+            for use in self._claims[at].uses:
                 if self._left[use]:
-                    return came, (at, use)
-                if use not in looked:
-                    for other in self._given[use]:
-                        if other not in seen:
+                    return came, looked, (at, use)
+                if use not in looked and use not in self._closed:
+                    for other, held in self._given[use].items():
+                        if held and other not in seen:
                             came[other] = use, at
                             waiting.append(other)
                             seen.add(other)
                     looked.add(use)
-        return came, None
+        return came, looked, None
 
-    def _move(self, outcome: str, need: int, came: dict[str, tuple[str, str]], last: str, use: str) -> int:
+    def _move(self, number: int, need: int, came: dict[int, tuple[str, int]], last: int, use: str) -> int:
         """Give `last` what is left of `use`, and each before it what the next one gives up; return how much."""
         amount, at = min(need, self._left[use]), last
-        while at != outcome:
+        while at != number:
             held, before = came[at]
             amount, at = min(amount, self._given[held][at]), before
         self._left[use] -= amount
         at, gets = last, use
         while True:
             self._given[gets][at] = self._given[gets].get(at, 0) + amount
-            if at == outcome:
+            if at == number:
                 return amount
             held, before = came[at]
             self._given[held][at] -= amount
-            if not self._given[held][at]:
-                del self._given[held][at]
             at, gets = before, held

@@ -27,7 +27,8 @@ from charitychain.answers import (
     Trace,
     Voided,
 )
-from charitychain.ends import HOW, End, Owners, Undone, arrived_of, compromised, end_of, is_late, spread, undone_of
+from charitychain.arrivals import Arrival, Arrivals
+from charitychain.ends import HOW, End, Owners, Undone, compromised, end_of, is_late, undone_of
 from charitychain.errors import NotFoundError, VerificationError
 from charitychain.reading import Reader, Records
 from charitychain.records import Place
@@ -36,7 +37,6 @@ from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow, reversals_of
 from charitychain.state.lookup import GiftAt, Link, gifts_of
 from charitychain.state.movements import Kind, Ref
 from charitychain.state.origins import origins
-from charitychain.tape import Run
 from charitychain.units import Unit
 
 __all__ = ["Money", "Sources", "Trace", "balances", "find_sources", "trace_gift"]
@@ -81,27 +81,32 @@ class _Telling:
     def __init__(self, reader: Reader, gift: GiftAt, flow: Flow) -> None:
         self.reader, self.gift, self.flow, self.known = reader, gift, flow, Records(reader)
         self.accounts, self.owners = reader.state.accounts, Owners(self.known)
+        self.arrivals = Arrivals(self.known, self.owners)
         self._ends: dict[Place, End] = {}
-        self._spendings: dict[Ref, tuple[End, int]] = {}
+        self._spendings: dict[Ref, End] = {}
+        self._standing: dict[str, int] = {}
         self.known.author(gift.place)
 
     def tell(self, donor: bytes | None) -> Trace:
         gift, flow, known = self.gift, self.flow, self.known
-        refunds, uses, held = self._refunds(), self._uses(), tuple(self._held())
+        refunds, uses = self._refunds(), self._uses()
+        arrival = self.arrivals.gift(gift)
+        held = tuple(self._held(arrival))
+        record = known.get(gift.place)
         unit = self.reader.unit_of(self.accounts[gift.account])
-        back = sum(m.amount for (_, donation), m in refunds.items() if donation == gift.id and m.unit == unit)
+        back = sum(r.money.amount for r in refunds if r.donation == gift.id and r.money.unit == unit)
         return Trace(
             donation=gift.id,
             account=self.accounts[gift.account].id,
             money=Money(gift.amount, unit),
             refunded=Money(back, unit),
             date=known.date(gift.place),
-            source=getattr(known.get(gift.place), "source", None),
+            source=getattr(record, "source", None),
             donor=donor.hex() if donor else None,
             uses=uses,
             held=held,
             converted=self._conversions(),
-            refunds=tuple(Refunded(id_, m, donation) for (id_, donation), m in sorted(refunds.items())),
+            refunds=refunds,
             remainder=tuple(
                 Held(self.accounts[n].id, self._money(left, n), "not followed")
                 for n, left in sorted(flow.remainder.items())
@@ -116,6 +121,9 @@ class _Telling:
             ledger=ledger_facts(self.reader),
             ends=self._sums(held),
             outcomes=self._outcomes(uses),
+            arrived=arrival.words,
+            because_of=getattr(record, "because_of", None),
+            matched_by=tuple(self._matches()),
         )  # fmt: skip
 
     def _money(self, amount: int, account: int) -> Money:
@@ -126,17 +134,31 @@ class _Telling:
         owner = self.owners.then(self.accounts[account], place)
         return self.known.signed_by(place, self.reader.state.parties[owner].id)
 
-    def _held(self) -> Iterator[Held]:
-        """Yield what still rests, by account; in the gift's own first what is in transit there, then the rest."""
-        gift, own = self.gift, self.accounts[self.gift.account]
-        stands = gift.amount - sum(self.flow.voided.values())
-        waits = max(stands - arrived_of(self.known, self.owners, gift, own), 0)
-        for number, runs in sorted(self.flow.held.items()):
+    def _matches(self) -> Iterator[str]:
+        """Yield the donations that match this gift and were not wholly reversed."""
+        for place in self.reader.index.links(self.gift.id, Link.MATCHED):
+            record = self.known.get(place)
+            if isinstance(record, records.Donation) and record.because_of == self.gift.id:
+                self.known.author(place)
+                if sum(amount for _, amount in undone_of(self.known, record.id)) < record.amount:
+                    yield record.id
+
+    def _held(self, arrival: Arrival) -> Iterator[Held]:
+        """Yield what still rests, by account: what is on its way there, what somebody denies, and the rest."""
+        gift, found = self.gift, Counter[tuple[int, int]]()
+        waits = gift.amount - sum(self.flow.voided.values()) - arrival.amount
+        for ref, runs in self.flow.held.items():
             left = sum(run.length for run in runs)
-            transit = min(left, waits) if number == own.number else 0
-            for amount, state in ((transit, "in transit"), (left - transit, "held")):
-                if amount:
-                    yield Held(self.accounts[number].id, self._money(amount, number), state)
+            if ref == (gift.account, gift.movement):
+                part = min(left, max(waits, 0))
+                parts = [("disputed" if arrival.denied else "in transit", part), ("held", left - part)]
+            else:
+                parts = list(self.arrivals.rests(self.reader.index.movement(*ref), runs))
+            for state, amount in parts:
+                found[ref[0], STATES.index(state)] += amount
+        for (number, at), amount in sorted(found.items()):
+            if amount:
+                yield Held(self.accounts[number].id, self._money(amount, number), STATES[at])
 
     def _end(
         self, place: Place, id_: str, amount: int, undone: Undone = (), recipients: Sequence[AccountState] = ()
@@ -148,32 +170,32 @@ class _Telling:
         return self._ends[place]
 
     def _uses(self) -> tuple[FinalUse, ...]:
-        """Return all uses; what of an outflow is acknowledged is spread evenly over the ways that led there."""
+        """Return all uses; what of an outflow is acknowledged or disputed is spread evenly over the ways there."""
         ways: dict[Ref, list[Use]] = {}
         for use in sorted(self.flow.uses, key=lambda use: use.path):
             ways.setdefault(use.outflow, []).append(use)
         found = []
         for ref, uses in ways.items():
-            end, net = self._spent(ref)
-            units = sum(self.flow.uses[use] for use in uses)
-            known, before = _within(self.flow.used[ref], end.acknowledged_amount, net), 0
+            end = self._spent(ref)
+            sums = Counter[str]()
+            for state, _, amount in end.spread(self.flow.used[ref]):
+                sums[state] += amount
+            units, before = sum(self.flow.uses[use] for use in uses), 0
             for use in uses:
-                amount = self.flow.uses[use]
-                told = known * (before + amount) // units - known * before // units
-                found.append(self._use(use, amount, end, told))
-                before += amount
+                upto = before + self.flow.uses[use]
+                parts = [sums[s] * upto // units - sums[s] * before // units for s in ("acknowledged", "disputed")]
+                found.append(self._use(use, upto - before, end, *parts))
+                before = upto
         return tuple(sorted(found, key=lambda use: (use.path, use.id)))
 
-    def _spent(self, ref: Ref) -> tuple[End, int]:
-        """Return what an expenditure has come to, and how much of it stands."""
-        if ref in self._spendings:
-            return self._spendings[ref]
-        outflow, account = self.reader.index.movement(*ref), self.accounts[ref[0]]
-        record = self.known.get(outflow.place)
-        assert isinstance(record, records.Expenditure)
-        undone = [(back.place, back.amount) for back, _ in reversals_of(self.reader.index, account, outflow)]
-        end = self._end(outflow.place, record.id, record.amount, undone)
-        self._spendings[ref] = end, record.amount - sum(amount for _, amount in undone)
+    def _spent(self, ref: Ref) -> End:
+        """Return what an expenditure has come to."""
+        if ref not in self._spendings:
+            outflow, account = self.reader.index.movement(*ref), self.accounts[ref[0]]
+            record = self.known.get(outflow.place)
+            assert isinstance(record, records.Expenditure)
+            undone = [(back.place, back.amount) for back, _ in reversals_of(self.reader.index, account, outflow)]
+            self._spendings[ref] = self._end(outflow.place, record.id, record.amount, undone)
         return self._spendings[ref]
 
     def _sums(self, held: Sequence[Held]) -> tuple[EndSum, ...]:
@@ -187,17 +209,13 @@ class _Telling:
         for part in held:
             found[part.money.unit, STATES.index(part.state), -1] += part.money.amount
         for ref, runs in flow.used.items():
-            end, net = self._spent(ref)
-            before = 0
-            for how, amount in spread(runs, end.levels, net):
-                add(ref[0], "acknowledged", amount, how)
-                before += amount
-            record = self.known.get(self.reader.index.movement(*ref).place)
-            rest = "evidenced" if getattr(record, "evidence", ()) else "reported"
-            add(ref[0], end.state if end.state in STATES and not end.levels else rest, _length(runs) - before)
-        for state, uses in (("refunded", flow.refunds), ("reversed", flow.voided)):
-            for use, amount in uses.items():
-                add(use.outflow[0], state, amount)
+            for state, how, amount in self._spent(ref).spread(runs):
+                add(ref[0], state, amount, how)
+        for use, amount in flow.refunds.items():
+            place = self.reader.index.movement(*use.outflow).place
+            add(use.outflow[0], "refunded" if compromised(self.known, place) is None else "disputed", amount)
+        for use, amount in flow.voided.items():
+            add(use.outflow[0], "reversed", amount)
         for place, (left, _) in flow.converted.items():
             record = self.known.get(place)
             assert isinstance(record, records.Conversion)
@@ -221,18 +239,26 @@ class _Telling:
             record = known.get(place)
             if not isinstance(record, records.Outcome) or not any(id_ in paid for id_ in record.of):
                 continue
-            state = "evidenced" if record.evidence else "reported"
+            stands, share = sum(map(self._stands, record.of)), sum(paid[id_] for id_ in record.of)
+            if record.amount is not None and stands:
+                share = share * min(record.amount, stands) // stands  # it claims a part of what was spent, from each
             found.append(Reached(
                 record.id, record.indicator, record.quantity, record.place, record.beneficiaries, known.author(place),
-                known.date(place), "disputed" if compromised(known, place) else state,
-                self._money(sum(paid[id_] for id_ in record.of), record.account),
-                self._money(sum(map(self._stands, record.of)), record.account),
+                known.date(place), end_of(known, self.owners, record.id, place, 1), self._money(share, record.account),
+                self._money(stands, record.account),
                 self._money(record.amount, record.account) if record.amount is not None else None, record.of,
+                record.evidence, known.sealed(place), known.lag_days(place),
+                is_late(known, place, (self.accounts[record.account],)),
             ))  # fmt: skip
         return tuple(found)
 
     def _stands(self, id_: str) -> int:
-        """Return how much stands of an expenditure that an outcome names; each movement is checked."""
+        """Return how much stands of an expenditure that an outcome names; each movement is checked, once."""
+        if id_ not in self._standing:
+            self._standing[id_] = self._read_standing(id_)
+        return self._standing[id_]
+
+    def _read_standing(self, id_: str) -> int:
         index, row = self.reader.index, self.reader.index.find_id(id_)
         record = self.known.get(row.place) if row is not None else None
         lies = VerificationError("CC-INDEX", f"the index says another place of {id_!r} than was sealed")
@@ -247,7 +273,7 @@ class _Telling:
             self.reader.check_movement(movement)
         return outflow.amount - sum(back.amount for back in undone)
 
-    def _use(self, use: Use, amount: int, end: End, acknowledged: int) -> FinalUse:
+    def _use(self, use: Use, amount: int, end: End, acknowledged: int, disputed: int) -> FinalUse:
         known, account = self.known, self.accounts[use.outflow[0]]
         place = self.reader.index.movement(*use.outflow).place
         record = known.get(place)
@@ -257,7 +283,7 @@ class _Telling:
             tuple(map(known.id, use.path)), known.date(place), end,
             self._by(place, account.number), use.chosen or any(map(self._names_a_gift, use.path)), known.sealed(place),
             known.lag_days(place), is_late(known, place, (account,)),
-            record.replaces, self._taken_over_from(record, account.id), acknowledged,
+            record.replaces, self._taken_over_from(record, account.id), acknowledged, disputed, record.evidence,
         )  # fmt: skip
 
     def _names_a_gift(self, place: Place) -> bool:
@@ -273,16 +299,17 @@ class _Telling:
         other = self.accounts[replaced.account].id
         return other if other != account else None
 
-    def _refunds(self) -> dict[tuple[str, str], Money]:
-        found: dict[tuple[str, str], Money] = {}
+    def _refunds(self) -> tuple[Refunded, ...]:
+        found: dict[str, Refunded] = {}
         for use, amount in self.flow.refunds.items():
             place = self.reader.index.movement(*use.outflow).place
             record = self.known.get(place)
             assert isinstance(record, records.Refund)
             self.known.author(place)
-            key = (record.id, record.donation)
-            found[key] = self._money(amount + (found[key].amount if key in found else 0), use.outflow[0])
-        return found
+            before = found[record.id].money.amount if record.id in found else 0
+            money = self._money(before + amount, use.outflow[0])
+            found[record.id] = Refunded(record.id, money, record.donation, compromised(self.known, place))
+        return tuple(refund for _, refund in sorted(found.items()))
 
     def _conversions(self) -> tuple[Conversion, ...]:
         found = []
@@ -358,22 +385,9 @@ class _Telling:
                     record.id, record.NAME, self._money(record.amount, record.account),
                     self._end(place, record.id, record.amount, undone, targets), self._by(place, ref[0]),
                     self.known.date(place), self.known.sealed(place), self.known.lag_days(place),
-                    is_late(self.known, place, (self.accounts[record.account], *targets)),
+                    is_late(self.known, place, (self.accounts[record.account], *targets)), record.evidence,
                 )  # fmt: skip
         return tuple(found.values())
-
-
-def _length(runs: Sequence[Run]) -> int:
-    return sum(run.length for run in runs)
-
-
-def _within(runs: Sequence[Run], part: int, whole: int) -> int:
-    """Return how many units of runs in a whole belong to an even part of it: boundary z goes to ⌊z·part/whole⌋.
-
-    >>> [_within([Run(start, 1)], 2, 3) for start in range(3)]
-    [0, 1, 1]
-    """
-    return sum((run.position + run.length) * part // whole - run.position * part // whole for run in runs)
 
 
 def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, limit: int = PIECE_LIMIT) -> Sources:

@@ -119,7 +119,8 @@ def parse_amount(text: str, unit: Unit, *, allow_zero: bool = False) -> int:
     if len(fraction) > unit.decimals:
         raise MalformedError(
             "CC-AMOUNT",
-            f"amount {text!r} has {len(fraction)} decimals, but {unit.code} has {unit.decimals}",
+            f"amount {text!r} has {len(fraction)} decimal{'s' * (len(fraction) != 1)}, but {unit.code} has"
+            f" {unit.decimals}",
             found=text,
             unit=unit.code,
         )

@@ -297,8 +297,10 @@ class Writer:
         """Move value to several accounts, each of which gets its share of every gift; `to` is amounts by account."""
         return self.add(_entry("split", fields, id=id, source=source, to=dict(to), amount=amount))
 
-    def expenditure(self, id: str, *, source: str, amount: str, payee: str, purpose: str, **fields: Any) -> bool:
-        """Record a final use."""
+    def expenditure(
+        self, id: str, *, source: str, amount: str, purpose: str, payee: str | None = None, **fields: Any
+    ) -> bool:
+        """Record a final use. Only a loss (``category="loss"``) has no payee."""
         return self.add(
             _entry("expenditure", fields, id=id, source=source, amount=amount, payee=payee, purpose=purpose)
         )

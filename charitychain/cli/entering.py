@@ -28,7 +28,7 @@ def _hashes(context: click.Context, option: click.Parameter, told: tuple[str, ..
     from charitychain.evidence import told_hash
 
     try:
-        return tuple(map(told_hash, told))
+        return tuple(dict.fromkeys(map(told_hash, told)))
     except (NotFoundError, RefusedError) as error:
         raise click.BadParameter(error.message, context, option) from error
 
@@ -141,7 +141,8 @@ def seal(listed: list[dict[str, Any]], options: dict[str, Any]) -> None:
         done = {**facts, "height": head.height, "recorded": new and not dry}
         verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
         where = f" in block {head.height}" if new and not dry else ""
-        what = " and ".join(f"{item['record']} {output.safe(item['id'])}" for item in told)
+        named = [f"{item['record']} {output.safe(item['id'])}" for item in told[:20]]
+        what = " and ".join([*named, *([f"{len(told) - 20} more"] if len(told) > 20 else [])])
         output.show_facts(format_, done, f"{what} {verb}{where}")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,9 @@ from charitychain.answers import Money
 from charitychain.cli import output
 from charitychain.cli.entering import enter, recording
 from charitychain.cli.session import formatted, on_ledger, opened
+
+if TYPE_CHECKING:
+    from charitychain.evidence import Document
 
 
 @click.command()
@@ -37,14 +41,14 @@ def outcome(
     The account's owner says it, or an auditor with --author.
     """
     enter(
-        "outcome", "O", options, account=account, indicator=indicator, quantity=quantity, of=list(of), amount=amount,
-        place=place, beneficiaries=beneficiaries,
+        "outcome", "O", options, account=account, indicator=indicator, quantity=quantity, of=list(dict.fromkeys(of)),
+        amount=amount, place=place, beneficiaries=beneficiaries,
     )  # fmt: skip
 
 
 @click.command("check-evidence")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--record", metavar="ID", help="Only the documents of this record.")
+@click.option("--record", metavar="ID", help="Only the documents of this record, or of the batch with this gift.")
 @on_ledger
 @formatted
 def check_evidence(folder: Path, record: str | None, ledger: str | None, format_: str, as_json: bool) -> int:
@@ -53,36 +57,62 @@ def check_evidence(folder: Path, record: str | None, ledger: str | None, format_
     Exit code 8 where one of them is missing; files that no record names change nothing.
     """
     from charitychain.evidence import check_folder
+    from charitychain.findings import EXAMPLES, names
 
     with opened(ledger) as found:
         answer = check_folder(found.reader(), folder, record=record)
     format_ = "json" if as_json else format_
     if format_ == "json":
-        documents = [
-            {
-                "hash": each.hash,
-                "records": list(each.records),
-                "amounts": [money and {"amount": str(money), "unit": money.code} for money in each.amounts],
-                "file": each.file,
-            }
-            for each in answer.documents
-        ]
-        output.write_json({"documents": documents, "unnamed": list(answer.unnamed)})
+        output.write_json({"documents": _objects(answer.documents), "unnamed": _objects(answer.unnamed)})
+    elif format_ == "jsonl":
+        for row in _objects((*answer.documents, *answer.unnamed)):
+            output.write_json(row, line=True)
+    elif format_ == "csv":
+        output.show_rows(
+            "csv", ("document", "records", "amounts", "reversed", "file"),
+            [(each.hash, ", ".join(each.records), ", ".join(_amount(money, "") for money in each.amounts),
+              ", ".join("yes" if undone else "no" for undone in each.reversed), each.file)
+             for each in (*answer.documents, *answer.unnamed)],
+        )  # fmt: skip
     else:
         rows = [
-            (each.hash, ", ".join(each.records), ", ".join(map(_amount, each.amounts)), each.file or "MISSING")
+            (each.hash, ", ".join(_named(each)), ", ".join(map(_amount, each.amounts)), each.file or "MISSING")
             for each in answer.documents
         ]
-        rows += [("", "none", "", name) for name in answer.unnamed]
-        output.show_rows(format_, ("document", "records", "amounts", "file"), rows)
-    if format_ == "table":
+        rows += [("", "none", "", each.file or "") for each in answer.unnamed]
+        output.show_rows("table", ("document", "records", "amounts", "file"), rows)
         missing = len(answer.missing)
         output.say(
-            f"{len(answer.documents) - missing} of {len(answer.documents)} documents are there, {missing} missing;"
-            f" {len(answer.unnamed)} files are named by no record."
+            f"Documents: {len(answer.documents) - missing} there, {missing} missing."
+            f" Files that no record names: {len(answer.unnamed)}."
         )
+    if answer.empty:
+        output.say(
+            "Note: empty files prove nothing, for they all have one hash:"
+            f" {names(list(answer.empty[:EXAMPLES]), len(answer.empty))}."
+        )
+    if answer.missing and answer.links:
+        output.say(f"Note: links are not followed: {names(list(answer.links[:EXAMPLES]), len(answer.links))}.")
     return 8 if answer.missing else 0
 
 
-def _amount(money: Money | None) -> str:
-    return f"{money} {money.code}" if money is not None else "-"
+def _objects(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    return [
+        {
+            "hash": each.hash,
+            "records": list(each.records),
+            "amounts": [money and {"amount": str(money), "unit": money.code} for money in each.amounts],
+            "reversed": list(each.reversed),
+            "file": each.file,
+        }
+        for each in documents
+    ]
+
+
+def _named(document: Document) -> list[str]:
+    pairs = zip(document.records, document.reversed, strict=True)
+    return [f"{name} (reversed)" if undone else name for name, undone in pairs]
+
+
+def _amount(money: Money | None, none: str = "-") -> str:
+    return f"{money} {money.code}" if money is not None else none

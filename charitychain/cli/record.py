@@ -5,8 +5,7 @@ Each is one record, sealed at once; ``recharge`` is two that stand or fall toget
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -14,11 +13,11 @@ import click
 from charitychain.cli import output
 from charitychain.cli.entering import enter, new_id, recording, seal
 from charitychain.cli.privately import open_vault
-from charitychain.cli.session import ledger_path
+from charitychain.cli.session import looked_into
 from charitychain.errors import NotFoundError
 from charitychain.ledger import Ledger
 from charitychain.private import root_of
-from charitychain.records import CATEGORIES
+from charitychain.records import CATEGORIES, LOSS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,7 +87,7 @@ def disburse(source: str, to: str, amount: str, **options: Any) -> None:
 @click.command()
 @click.argument("source", metavar="FROM")
 @click.argument("amount")
-@click.option("--payee", help="Who was paid; may be left out with --private.")
+@click.option("--payee", help="Who was paid; may be left out with --private, or of a loss.")
 @click.option("--purpose", help="What for; may be left out with --private.")
 @_CATEGORY
 @click.option("--gift", metavar="GIFT", help="Pay it out of this one gift.")
@@ -100,6 +99,8 @@ def disburse(source: str, to: str, amount: str, **options: Any) -> None:
 def spend(source: str, amount: str, invoice: str | None, **options: Any) -> None:
     """Record that AMOUNT of account FROM was spent: its final use."""
     for name in ("payee", "purpose"):
+        if name == "payee" and options["category"] == LOSS:
+            continue  # what was lost went to nobody
         if options[name] is None and not options["private"]:
             raise click.MissingParameter(param_hint=f"'--{name}'", param_type="option")
     names = ("payee", "purpose", "category", "gift", "line", "replaces", "approved_by")
@@ -149,7 +150,7 @@ def split(source: str, amount: str, targets: tuple[str, ...], **options: Any) ->
     from charitychain.sharing import split_parts
 
     told = [_part(text) for text in targets]
-    with _read(options) as found:
+    with looked_into(options) as found:
         parts = split_parts(found.reader(), source, amount, told, id=options["id_"])
     fields = {name: options.pop(name) for name in ("replaces", "approved_by")}
     enter("split", "S", options, **{"from": source}, amount=amount, to=parts, **fields)
@@ -160,17 +161,6 @@ def _part(text: str) -> tuple[str, str | None]:
     if equals and not (account and part):
         raise click.UsageError("A --to is ACCOUNT=PART, such as school=92.00 or school=92%, or ACCOUNT for the rest.")
     return (account, part) if equals else (text, None)
-
-
-@contextmanager
-def _read(options: dict[str, Any]) -> Iterator[Ledger]:
-    """Look into the ledger before an entry is made; what there is to notice is said when it is recorded."""
-    with Ledger.open(ledger_path(options["ledger"]), keys=options["keys"]) as found:
-        meter = found.progress = output.Meter("Making the index")
-        try:
-            yield found
-        finally:
-            meter.close()
 
 
 @click.command()
@@ -232,7 +222,7 @@ def recharge(expenditure: str, to: str, invoice: str | None, **options: Any) -> 
     given["evidence"] = list(options.pop("evidence")) or None
     asked = {name: options.pop(name) for name in ("amount", "gift", "reason")}
     made = options.pop("id_") or new_id("X")
-    with _read(options) as found:
+    with looked_into(options) as found:
         entries = recharge_entries(found.reader(), expenditure, to=to, id=made, given=given, **asked)
         if not options["private"]:
             options["private"] = _private_details(found, entries[1], options["vault"])

@@ -72,9 +72,9 @@ def pledge_list(ledger: str | None, format_: str, as_json: bool, **moment: Any) 
 @click.option("--note", metavar="TEXT", help="What else is to be said; never a person's name.")
 @recording
 def acknowledge(record_id: str, disputed: bool, upto: bool, **options: Any) -> None:
-    """Say that what ID says arrived: a disbursement, split, expenditure, conversion or gift.
+    """Say that what ID says arrived: a disbursement, split, expenditure, conversion or gift; or that an outcome is so.
 
-    The recipient says so, or whom --author names; never the payer.
+    The recipient says so, or whom --author names; never the payer, nor anybody who had a part in the outcome.
     """
     fields = {name: options.pop(name) for name in ("amount", "on_behalf_of", "note")}
     fields |= {"status": "disputed" if disputed else None, "upto": upto or None}

@@ -43,7 +43,10 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _bad(what: str, expected: str, found: object) -> MalformedError:
-    return MalformedError("CC-RECORD", f"{what} must be {expected}, found {found!r:.80}", field=what)
+    told = repr(found)
+    if len(told) > 80:
+        told = f"{len(found)} items" if isinstance(found, tuple | list) else f"{told[:79]}…"
+    return MalformedError("CC-RECORD", f"{what} must be {expected}, found {told}", field=what)
 
 
 def _id(value: Any, what: str) -> None:
@@ -243,11 +246,18 @@ def _totals(value: Any, what: str) -> None:
 
 
 def _behind(value: Any, what: str) -> None:
+    what = f"{what} (the expenditures behind it)"
     if not _array(value, what, most=64):
         raise _bad(what, "one expenditure at least", value)
     for name in value:
         _id(name, what)
     _rising(list(value), what)
+
+
+def _indicator(value: Any, what: str) -> None:
+    _text(value, what)
+    if value != value.strip():  # it would look like another one, and count apart
+        raise _bad(what, "text that neither begins nor ends with white space", value)
 
 
 def _accounts(value: Any, what: str) -> None:
@@ -306,7 +316,7 @@ _CHECKS: dict[str, _Check | _Optional] = {
     "on_behalf_of": _Optional(_text), "note": _Optional(_text),
     "institution": _Optional(_text), "at": _full_day, "until": _full_day, "accounts": _accounts, "totals": _totals,
     "parts": _parts, "lines": _lines, "line": _Optional(_plan_line), "invoice": _Optional(_invoice),
-    "because_of": _Optional(_gift_id), "indicator": _text, "quantity": _AMOUNT, "of": _behind,
+    "because_of": _Optional(_gift_id), "indicator": _indicator, "quantity": _AMOUNT, "of": _behind,
     "place": _Optional(_text), "beneficiaries": _Optional(_AMOUNT),
     "pledge": _Optional(_id), "pledger": _Optional(_text), "due": _Optional(check_date),
     "date": _Optional(check_date), "reference": _Optional(_text), "evidence": _evidence, "private": _Optional(_HASH),

@@ -59,11 +59,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """Somebody other than the payer says that what a record says arrived, or disputes it.
+    """Somebody other than the payer says that what a record says arrived, or came about, or disputes it.
 
-    `acknowledges` is the id of a disbursement, split, expenditure or conversion, or a gift. With `upto` 1 it is a gift
-    up to which, in order of arrival, all that others took in for the account has reached its owner. `amount` nil is
-    all of it. `on_behalf_of` says for whom a stand-in speaks.
+    `acknowledges` is the id of a disbursement, split, expenditure, conversion or outcome, or a gift. With `upto` 1 it
+    is a gift up to which, in order of arrival, all that others took in for the account has reached its owner. `amount`
+    nil is all of it; an outcome has none. `on_behalf_of` says for whom a stand-in speaks.
     """
 
     KIND: ClassVar[int] = 23
@@ -85,7 +85,7 @@ class Acknowledgement:
 class Outcome:
     """What expenditures of an account did, by its owner's word or an auditor's: `quantity` of `indicator`.
 
-    `of` are the expenditures behind it; `amount` is how much of what stands of them it claims, nil being all.
+    `of` are the expenditures behind it; `amount` is how much of them it claims, nil being all that stood of them then.
     """
 
     KIND: ClassVar[int] = 26

@@ -23,10 +23,11 @@ from charitychain.errors import RefusedError
 from charitychain.state.accounts import AccountState
 from charitychain.state.acting import Acting
 from charitychain.state.caps import pass_on
-from charitychain.state.flow import Flow, Lineage, follow, resting
+from charitychain.state.flow import Flow, Lineage, follow
 from charitychain.state.lookup import GiftAt, IdAt, Link
 from charitychain.state.movements import Kind, Movement, Ref
-from charitychain.state.value import note
+from charitychain.state.resting import resting
+from charitychain.state.value import count_for_pledge, note
 from charitychain.tape import Run, common_runs, first_units, join_runs
 
 __all__ = ["RULES", "laid_on", "pledge_left", "void_takes"]
@@ -112,7 +113,7 @@ def _undo_transfer(state: Acting, record: records.Reversal, row: IdAt) -> None:
     state.require(source.owner, what)
     state.require_out(target, what)
     _check_naming(record, source, target)
-    runs = resting(state.lookup, state.accounts, into)
+    (runs,) = resting(state.lookup, state.accounts[into.account], [(into.index, 0, into.amount)])
     if record.gift is not None:
         runs = common_runs(runs, state.gift_runs(state.gift(record.gift), target))
     there = sum(run.length for run in runs)
@@ -179,6 +180,9 @@ def _void(state: Acting, record: records.Reversal, gift: GiftAt) -> None:
     _take_off(state, gift, {(movement.account, movement.index) for movement in voided})
     came = state.lookup.movement(gift.account, gift.movement)
     own.book(state.year_of(gift.place), came.owner).given -= amount
+    entered = state.record_at(gift.place)
+    if isinstance(entered, records.Donation):
+        count_for_pledge(state, entered, -amount)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *first, 0, amount))
     note(state, record, *(account for account, _, _ in taken))
 
@@ -224,7 +228,10 @@ def void_takes(
     """
     own = state.accounts[gift.account]
     flow = _followed(state, gift)
-    held = {number: join_runs(sorted(runs)) for number, runs in flow.held.items()}
+    parts: dict[int, list[Run]] = {}
+    for (number, _), runs in flow.held.items():
+        parts.setdefault(number, []).extend(runs)
+    held = {number: join_runs(sorted(runs)) for number, runs in parts.items()}
     there = sum(run.length for runs in held.values() for run in runs)
     wanted = gift.amount - sum(flow.voided.values()) if amount is None else amount
     if not 0 < wanted <= there:

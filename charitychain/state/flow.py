@@ -20,16 +20,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 
-from charitychain.errors import VerificationError
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import GiftAt, Lookup
 from charitychain.state.movements import Kind, Movement, Ref
+from charitychain.state.resting import fifo_rest, index_lies, pro_rata_cuts
 from charitychain.tape import Run, clip, convert, named_cut, pro_rata_cut
 
 __all__ = [
-    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "follow_all", "index_lies", "part_cuts", "pro_rata_cuts",
-    "resting", "reversals_of",
+    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "follow_all", "part_cuts", "reversals_of",
 ]  # fmt: skip
 
 PIECE_LIMIT = 1_000_000
@@ -63,7 +62,7 @@ class Use:
 class Flow:
     """What a stretch of units became. Amounts are minor units of the account where they rest or left.
 
-    `held` lists (account, tape runs): positions on the tape under fifo, in today's balance under pro-rata.
+    `held` has by inflow what of it rests: runs on the tape under fifo, in today's balance under pro-rata.
     `converted` has for the place of each conversion (units that left, units they gave). `voided` counts as never
     received; under `Lineage.UNCONVERTED` `hops` tells it by outflow and the transfers on the way. `used` lists for each
     outflow of `uses` the runs of units in what of it was not reversed; `undone` has what each reversal brought back, by
@@ -76,7 +75,7 @@ class Flow:
     used: dict[Ref, list[Run]] = field(default_factory=lambda: defaultdict(list))
     hops: dict[tuple[Ref, Hops], int] = field(default_factory=dict)
     converted: dict[Place, tuple[int, int]] = field(default_factory=dict)
-    held: dict[int, list[Run]] = field(default_factory=lambda: defaultdict(list))
+    held: dict[Ref, list[Run]] = field(default_factory=dict)
     remainder: dict[int, int] = field(default_factory=dict)
     touched: set[Ref] = field(default_factory=set)
     undone: dict[Ref, int] = field(default_factory=dict)
@@ -139,11 +138,13 @@ class _Walk:
         """Send units ``[a, b)`` of an inflow through the outflows that took them."""
         account = self.accounts[inflow.account]
         fate = _fate_pro_rata if account.pro_rata else _fate_fifo
-        held = self.flow.held[account.number]
+        held: list[Run] = []
         for outflow, c, d in fate(self.lookup, account, inflow, a, b, held):
             self.flow.touched.add((outflow.account, outflow.index))
             if c < d:
                 self.through(outflow, c, d, arrival)
+        if rests := [run for run in held if run.length]:
+            self.flow.held.setdefault((inflow.account, inflow.index), []).extend(rests)
 
     def undone(self, inflow: Ref, amount: int) -> None:
         if amount:
@@ -295,33 +296,16 @@ def part_cuts(split: Movement) -> Iterator[tuple[Ref, Callable[[int], int]]]:
         left -= amount
 
 
-def resting(lookup: Lookup, accounts: Sequence[AccountState], inflow: Movement) -> list[Run]:
-    """Return the runs of an inflow that never left its account: positions as in `Flow.held`."""
-    account = accounts[inflow.account]
-    held: list[Run] = []
-    fate = _fate_pro_rata if account.pro_rata else _fate_fifo
-    for _ in fate(lookup, account, inflow, 0, inflow.amount, held):
-        pass
-    return [run for run in held if run.length]
-
-
 def _fate_fifo(
     lookup: Lookup, account: AccountState, inflow: Movement, a: int, b: int, held: list[Run]
 ) -> Iterator[tuple[Movement, int, int]]:
     low, high = inflow.in_before + a, inflow.in_before + b
-    holes_below = account.holes.covered_below(low)
-    kept: list[Run] = []
-    at, inside = low, 0
     for hole in account.holes.crossing(low, high):
         x, y = max(hole.key, low), min(hole.key + hole.sum, high)
-        if at < x:
-            kept.append(Run(at, x - at))
-        at, inside = y, inside + y - x
         start = hole.second + x - hole.key
         yield lookup.movement(account.number, hole.first), start, start + y - x
-    if at < high:
-        kept.append(Run(at, high - at))
-    rank, end = low - holes_below, high - holes_below - inside
+    rests, rank, end = fifo_rest(account, low, high)
+    held += rests
     spent = min(end, account.rule_sum)
     while rank < spent:
         outflow = lookup.rule_outflow_at(account.number, rank)
@@ -330,13 +314,6 @@ def _fate_fifo(
         upto = min(spent, outflow.rule_before + outflow.amount)
         yield outflow, rank - outflow.rule_before, upto - outflow.rule_before
         rank = upto
-    # What the rule did not reach is held: the last (end - spent) units of the kept runs.
-    skip = max(spent - (low - holes_below), 0)
-    for run in kept:
-        cut = min(skip, run.length)
-        skip -= cut
-        if cut < run.length:
-            held.append(Run(run.position + cut, run.length - cut))
 
 
 def _fate_pro_rata(
@@ -357,16 +334,3 @@ def _fate_pro_rata(
     if left != account.rule_sum + account.named:
         raise index_lies(account)
     held.append(Run(x, y - x))
-
-
-def index_lies(account: AccountState) -> VerificationError:
-    """Return the error for an index whose rows do not tile an account's tape."""
-    return VerificationError("CC-INDEX", f"the index misses movements of account {account.id!r}; make it anew")
-
-
-def pro_rata_cuts(outflow: Movement, positions: Sequence[int]) -> list[int]:
-    """Return how many units below each position of the balance an outflow of a pro-rata account took."""
-    if outflow.named:
-        return [named_cut(z, outflow.takes) for z in positions]
-    balance, phi = outflow.balance_before, outflow.phi
-    return [pro_rata_cut(z, amount=outflow.amount, balance=balance, phi=phi) for z in positions]

@@ -16,9 +16,10 @@ from itertools import pairwise
 
 from charitychain.errors import VerificationError
 from charitychain.state.accounts import AccountState
-from charitychain.state.flow import PIECE_LIMIT, index_lies, part_cuts, pro_rata_cuts, reversals_of
+from charitychain.state.flow import PIECE_LIMIT, part_cuts, reversals_of
 from charitychain.state.lookup import Lookup, gifts_of
 from charitychain.state.movements import Kind, Movement, Ref
+from charitychain.state.resting import index_lies, pro_rata_cuts
 from charitychain.tape import Run, convert, fifo_cut, named_cut
 
 __all__ = ["origins"]

@@ -5,10 +5,14 @@ Rules upheld here:
 - An acknowledgement never comes from the payer: not from who owned an account that paid, then or now, nor from anybody
   who signed the payment, unless it owns an account that the payment went to.
 - What one party acknowledges of a record, since it last disputed it, never sums to more than stands of the record. Of a
-  gift the last word counts, whether it is about that gift or about all up to one.
+  gift the last word counts, whether it is about that gift or about all up to one; of an outcome, which has no amount
+  that could arrive, the last word too.
+- An outcome is acknowledged neither by who signed it, nor by who owns its account or owned it then, nor by a payer of
+  what it names.
 - What is dated in a period that was closed before is noted as late, though it moves nothing.
 - A pledge is never counted as received. A plan says what is meant to be bought; expenditures name its lines.
-- An outcome names expenditures out of one account; that account's owner says it, or an auditor.
+- An outcome names expenditures out of one account; that account's owner says it, or an auditor. What was lost did
+  nothing.
 - An attestation comes from an auditor that owns none of the accounts.
 - A period is closed by the owner of its accounts, with the totals that the ledger has of them at that place.
 """
@@ -66,6 +70,9 @@ def _plan(state: Acting, record: records.Plan, data: bytes) -> None:
 
 def _acknowledgement(state: Acting, record: records.Acknowledgement, data: bytes) -> None:
     row = state.lookup.find_id(record.acknowledges)
+    if row is not None and row.kind == records.Outcome.KIND:
+        _outcome_seen(state, record, row)
+        return
     if record.upto or "/" in record.acknowledges or (row is not None and row.kind == records.Donation.KIND):
         _arrival(state, record)
         return
@@ -73,11 +80,10 @@ def _acknowledgement(state: Acting, record: records.Acknowledgement, data: bytes
         raise RefusedError(
             "CC-ACKNOWLEDGED",
             f"{record.acknowledges!r} is nothing that can be acknowledged: a disbursement, split, expenditure,"
-            " conversion or gift",
+            " conversion, outcome or gift",
             id=record.acknowledges,
         )
-    if row.place[:2] == state.place[:2]:
-        raise RefusedError("CC-ACKNOWLEDGED", f"{record.acknowledges!r} stands in this very statement; its payer signs")
+    _check_earlier(state, row)
     account, paid = state.accounts[row.account], state.lookup.movement(row.account, row.movement)
     targets = _targets(state, paid)
     _check_no_payer(state, row, paid, targets)
@@ -109,29 +115,102 @@ def _targets(state: Acting, paid: Movement) -> list[AccountState]:
     return [state.accounts[number] for number, _ in refs]
 
 
+def _check_earlier(state: Acting, row: IdAt) -> None:
+    if row.place[:2] == state.place[:2]:
+        raise RefusedError("CC-ACKNOWLEDGED", f"{row.id!r} stands in this very statement; who says it signs that too")
+
+
 def _check_no_payer(state: Acting, row: IdAt, paid: Movement, targets: list[AccountState]) -> None:
     """Check that the author of an acknowledgement had no part in the payment."""
-    assert state.author is not None
-    me = state.author.number
-    paying = [paid]
-    if paid.target is not None and (pays := state.lookup.movement(*paid.target).second) is not None:
-        paying.append(state.lookup.movement(*pays))
-    header = state.lookup.statement(*row.place[:2]).header
-    signed = {state.party_of(key_id).number for key_id in (header.author, *header.signers)}
-    why = ""
-    if me not in {target.owner for target in targets}:
-        owned = next((state.accounts[m.account] for m in paying if state.accounts[m.account].owner == me), None)
-        why = "signed it" if me in signed else f"owns {owned.id!r}, which paid it," if owned is not None else ""
-    for movement in paying:
-        if movement.owner == me:
-            why = f"owned {state.accounts[movement.account].id!r} when that paid it"
+    why = _part_in_payment(state, row, paid, targets)
     if why:
+        assert state.author is not None
         raise RefusedError(
             "CC-ACKNOWLEDGED",
             f"{state.author.id!r} cannot acknowledge {row.id!r}: it {why}; somebody else must say that it arrived",
             party=state.author.id,
             id=row.id,
         )
+
+
+def _part_in_payment(state: Acting, row: IdAt, paid: Movement, targets: list[AccountState]) -> str:
+    """Return what part the author of the open statement had in a payment, or nothing."""
+    assert state.author is not None
+    me = state.author.number
+    paying = [paid]
+    if paid.target is not None and (pays := state.lookup.movement(*paid.target).second) is not None:
+        paying.append(state.lookup.movement(*pays))
+    why = ""
+    if me not in {target.owner for target in targets}:
+        owned = next((state.accounts[m.account] for m in paying if state.accounts[m.account].owner == me), None)
+        signed = me in _signers(state, row)
+        why = "signed it" if signed else f"owns {owned.id!r}, which paid it," if owned is not None else ""
+    for movement in paying:
+        if movement.owner == me:
+            why = f"owned {state.accounts[movement.account].id!r} when that paid it"
+    return why
+
+
+def _signers(state: Acting, row: IdAt) -> set[int]:
+    """Return the numbers of the parties that signed the statement of a record."""
+    header = state.lookup.statement(*row.place[:2]).header
+    return {state.party_of(key_id).number for key_id in (header.author, *header.signers)}
+
+
+def _outcome_seen(state: Acting, record: records.Acknowledgement, row: IdAt) -> None:
+    """An outcome came about, or is disputed, by the word of somebody who had no part in it."""
+    assert state.author is not None and row.account is not None
+    if record.amount is not None or record.upto:
+        more = "upto" if record.upto else "the amount"
+        raise RefusedError(
+            "CC-ACKNOWLEDGED", f"outcome {row.id!r} is acknowledged or disputed as a whole; leave {more} out", id=row.id
+        )
+    _check_earlier(state, row)
+    why = _part_in_outcome(state, row, state.accounts[row.account])
+    if why:
+        raise RefusedError(
+            "CC-ACKNOWLEDGED",
+            f"{state.author.id!r} cannot acknowledge {row.id!r}: it {why}; somebody else must say that it came about",
+            party=state.author.id,
+            id=row.id,
+        )
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, row.account))
+    state.lookup.put_link(row.id, Link.ACKNOWLEDGED, state.place)
+    state.note_late(record, state.accounts[row.account])
+
+
+def _part_in_outcome(state: Acting, row: IdAt, account: AccountState) -> str:
+    """Return what part the author of the open statement had in an outcome of an account, or nothing."""
+    assert state.author is not None
+    if state.author.number in _signers(state, row):
+        return "signed it"
+    if state.author.number == account.owner:
+        return f"owns {account.id!r}, whose expenditures did it,"
+    if state.author.number == _owner_then(state, account, row.place):
+        return f"owned {account.id!r} when it was said"
+    outcome = state.record_at(row.place)
+    assert isinstance(outcome, records.Outcome)
+    for id_ in outcome.of:
+        use = state.lookup.find_id(id_)
+        assert use is not None and use.movement is not None
+        why = _part_in_payment(state, use, state.lookup.movement(account.number, use.movement), [])
+        if why:
+            return f"had a part in {id_!r}, which did it: it {why}"
+    return ""
+
+
+def _owner_then(state: Acting, account: AccountState, place: records.Place) -> int:
+    """Return who owned an account where a record stands that was entered when the account was open."""
+    for changed in reversed([at for at in state.lookup.links(account.id, Link.CHANGED) if at < place]):
+        change = state.record_at(changed)
+        if isinstance(change, records.AccountChange) and change.owner is not None:
+            return state.party(change.owner).number
+    row = state.lookup.find_id(account.id)
+    assert row is not None
+    opened = state.record_at(row.place)
+    if isinstance(opened, records.Account) and opened.owner is not None:
+        return state.party(opened.owner).number
+    return state.party_of(state.lookup.statement(*row.place[:2]).header.author).number
 
 
 def _said_of(state: Acting, id_: str) -> int:
@@ -184,6 +263,9 @@ def _outcome(state: Acting, record: records.Outcome, data: bytes) -> None:
         row = state.lookup.find_id(id_)
         if row is None or row.kind != records.Expenditure.KIND or row.account != account.number:
             raise RefusedError("CC-OUTCOME", f"{id_!r} is no expenditure out of account {account.id!r}", id=id_)
+        assert row.movement is not None
+        if state.lookup.movement(account.number, row.movement).category == records.LOSS:
+            raise RefusedError("CC-OUTCOME", f"{id_!r} is a loss, and what was lost did nothing; leave it out", id=id_)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, account.number, None, 0, record.amount or 0))
     for id_ in record.of:
         state.lookup.put_link(id_, Link.RESULTED, state.place)

@@ -244,6 +244,35 @@ def test_without_a_recovery_key_a_lost_key_is_lost(village: Cli) -> None:
     assert not village.keys.exists() and village.ledger.read_bytes() == before
 
 
+def test_what_a_stolen_key_said_counts_for_nothing(village: Cli) -> None:
+    """A word that it signed is shown with the reason, and counts neither in a trace nor in a report's headline."""
+    village.ok("party", "add", "clinic", "--role", "charity")
+    village.ok("key", "recovery", "clinic", "--no-passphrase")
+    village.ok("account", "open", "fund", "--unit", "EUR", "--owner", "clinic")
+    village.ok("donate", "fund", "5", "--id", "D-9", "--author", "self")
+    village.ok("spend", "edu", "2", *USE, "--id", "X-1")
+    height = village.json("status")["height"] + 1
+    village.ok("acknowledge", "X-1", "--author", "clinic", "--id", "A-1")
+    village.ok("acknowledge", "D-9", "--author", "clinic", "--id", "A-2")
+
+    def told() -> tuple[str, list[str], str]:
+        (use,) = village.json("trace", "D-1")["uses"]
+        figures = {figure["id"]: figure for figure in village.json("report")["figures"]}
+        unit = village.json("trace", "D-1")["unit"]
+        return (
+            use["state"], [held["state"] for held in village.json("trace", "D-9")["held"]],
+            figures[f"share.{unit}.acknowledged"]["numerator"],
+        )  # fmt: skip
+
+    assert told() == ("acknowledged", ["held"], "2.00")
+    village.ok("key", "recover", "clinic", "--compromised-since", str(height), "--no-passphrase")
+    assert told() == ("reported", ["in transit"], "0.00")
+    why = f"COUNTS FOR NOTHING: a key of clinic was compromised since block {height}"
+    assert why in village.ok("trace", "D-1") and why in village.ok("trace", "D-9")
+    findings = [each for each in village.json("verify")["findings"] if each["code"] == "AUDIT-TRANSIT"]
+    assert [each["amount"] for each in findings] == ["5.00"]
+
+
 def test_a_stolen_key_is_replaced_and_its_uses_are_disputed(village: Cli) -> None:
     """What the stolen key signed from the block on is shown as disputed by `trace`, and nothing is lost."""
     village.ok("key", "recovery", "--no-passphrase")

@@ -53,7 +53,11 @@ def test_money_that_its_charity_has_not_confirmed_is_in_transit(relief: Ledger) 
         "└─ in transit to fund: 10.00 CNY",
     ]
     add(relief, {"record": "acknowledgement", "id": "A-1", "acknowledges": "D-1"})
-    assert told(relief)[1:3] == ["Of your 10.00 CNY: 10.00 waits in fund.", "└─ held in fund: 10.00 CNY"]
+    assert told(relief)[1:4] == [
+        "Of your 10.00 CNY: 10.00 waits in fund.",
+        "├─ 10.00 CNY arrived, says charity, 2026-09-21 [A-1]",
+        "└─ held in fund: 10.00 CNY",
+    ]
 
 
 def test_a_step_says_who_confirms_it_and_how_late_it_was_told(relief: Ledger) -> None:
@@ -67,7 +71,7 @@ def test_a_step_says_who_confirms_it_and_how_late_it_was_told(relief: Ledger) ->
     assert told(relief)[-3] == f"{step} (partly acknowledged: {word}; reported by charity)"
     add(relief, {**said, "id": "A-2", "status": "disputed", "amount": "3"})
     assert told(relief)[-3] == (
-        f"{step} (DISPUTED: disputed by hospital; reported by charity; {word};"
+        f"{step} (PARTLY DISPUTED: disputed by hospital; reported by charity; {word};"
         " hospital (recipient) disputes 3.00 CNY, 2026-09-21)"
     )
 
@@ -135,12 +139,15 @@ def test_no_text_of_a_trace_steers_a_terminal(relief: Ledger) -> None:
     add(relief, {"record": "reversal", "id": "U-1", "reverses": "X-1", "amount": "1", "reason": "r"})
     trace = relief.trace("D-1")
     (use,), (undone,) = trace.uses, trace.corrections
-    reached = Reached("O-1", evil, 3, evil, 5, evil, evil, "reported", use.money, use.money, None, (use.id,))
-    end = replace(use.end, words=(replace(use.end.words[0], by=evil, on_behalf_of=evil),))
+    end = replace(use.end, words=(replace(use.end.words[0], by=evil, on_behalf_of=evil, void=evil),))
+    reached = Reached("O-1", evil, 3, evil, 5, evil, evil, end, use.money, use.money, None, (use.id,), (), evil)
     hostile = replace(
         trace,
         uses=(replace(use, payee=evil, purpose=evil, by=evil, replaces=evil, taken_over_from=evil, end=end),),
         outcomes=(reached,),
+        arrived=end.words,
+        because_of=evil,
+        matched_by=(evil,),
         ends=(EndSum(evil, use.money, evil),),
         held=(Held(evil, use.money),),
         corrections=(replace(undone, reason=evil, reverses=evil, taken_over_by=((evil, evil),)),),
@@ -148,7 +155,7 @@ def test_no_text_of_a_trace_steers_a_terminal(relief: Ledger) -> None:
     text = "\n".join(trace_tree(hostile, limit=None))
     for styled in ("\x1b[1m", "\x1b[2m", "\x1b[0m"):
         text = text.replace(styled, "")
-    assert "\x1b" not in text and "\u202e" not in text and text.count("a\\u001b[31mb\\u202ec") == 23
+    assert "\x1b" not in text and "\u202e" not in text and text.count("a\\u001b[31mb\\u202ec") == 30
 
 
 def test_long_lists_are_cut_and_say_so(relief: Ledger) -> None:
@@ -178,17 +185,18 @@ def test_the_sentence_tells_each_cost_as_its_own_leg_and_what_the_rest_became(tm
                     "date": "2026-05-04"})  # fmt: skip
     lines = told(ledger)
     assert lines[1] == (
-        "Of your 10.00 CNY: 8.00 became 3 books at SD Sukamaju, confirmed by school on 2026-05-04; 1.00 waits in edu;"
-        " 0.60 administration; 0.40 was lost (fire)."
+        "Of your 10.00 CNY: 7.00 became 3 books at SD Sukamaju (reported by self), payment confirmed by school on"
+        " 2026-05-04, recorded 4 months later; 1.00 went to Toko Buku for books, confirmed by school on 2026-05-04,"
+        " recorded 4 months later; 1.00 waits in edu; 0.60 administration; 0.40 was lost (fire)."
     )
     assert lines[6:9] == [
         "├─ led to",
-        "│  └─ 3 books at SD Sukamaju, 90 beneficiaries, 2026-09-21 [O-1]: this gift paid 8.00 CNY of 8.00, said to"
-        " cost 7.00 (reported by self)",
+        "│  └─ 3 books at SD Sukamaju, 90 beneficiaries, 2026-09-21 [O-1]: this gift paid 7.00 CNY of 7.00, which"
+        " it claims of the 8.00 that stand (reported by self)",
         "└─ held in edu: 1.00 CNY",
     ]
     assert lines[-2] == "Ends: 1.00 CNY held, 0.60 CNY reported, 8.00 CNY acknowledged (independent), 0.40 CNY lost"
-    assert "0.40 CNY for fire, 2026-09-21 [X-3] (LOST: reported by self)" in "\n".join(lines)
+    assert "0.40 CNY lost: fire, 2026-09-21 [X-3] (LOST: reported by self)" in "\n".join(lines)
 
 
 def test_the_sentence_names_three_uses_and_counts_the_others(tmp_path: Path) -> None:
@@ -206,11 +214,11 @@ def test_the_sentence_names_three_uses_and_counts_the_others(tmp_path: Path) -> 
         writer.add({"record": "conversion", "id": "C-1", "from": "edu", "amount": "8", "to": "masks", "gives": "16"})
         writer.expenditure("X-7", source="masks", amount="9", payee="Ward", purpose="care")
     assert told(ledger)[1] == (
-        "Of your 20.00 CNY: 5.00 of 7.00 that became 2 taps, reported; 5.00 went to P5 for q, reported;"
-        " 4.00 went to P4 for q, reported; 6.00 went to 3 more."
+        "Of your 20.00 CNY: 5.00 of 7.00 that became 2 taps (reported by self), payment reported; 5.00 went to P5 for q,"
+        " reported; 4.00 went to P4 for q, reported; 6.00 went to 3 more uses."
     )
     assert told(ledger, "D-2")[1] == (
-        "Of your 10.00 CNY: 8.00 was converted; 2.00 of 7.00 that became 2 taps, reported;"
+        "Of your 10.00 CNY: 8.00 became 16 MASK; 2.00 of 7.00 that became 2 taps (reported by self), payment reported;"
         " 9 MASK went to Ward for care, reported; 7 MASK waits in masks."
     )
 

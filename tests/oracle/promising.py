@@ -60,6 +60,8 @@ class Promising(Checks):
         for name in record["of"]:
             if name not in self.expenditures or self.expenditures[name].account is not account:
                 raise ModelRefused("outcome", f"{name} is no expenditure out of {account.id}")
+            if self.expenditures[name].record.get("category") == "loss":
+                raise ModelRefused("outcome", f"{name} is a loss")
 
     def _check_line(self, record: Mapping[str, Any]) -> None:
         if "line" not in record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from charitychain.ledger import Ledger
-from charitychain.outcomes import EXCEEDS, OVERLAP
+from charitychain.outcomes import EXCEEDS, OVERLAP, _Sharing
 
 
 @pytest.fixture
@@ -62,7 +63,32 @@ def test_what_is_claimed_beyond_what_stands_exceeds(book: Ledger) -> None:
         writer.reversal("U-2", reverses="X-2")
     assert told(book) == [
         (EXCEEDS, "Outcome O-1 claims 10.00 EUR, of which 9.00 EUR stands."),
-        (EXCEEDS, "Outcome O-2 stands on expenditures, of which 0.00 EUR stands."),
+        (EXCEEDS, "Outcome O-2 claims 6.00 EUR, of which 0.00 EUR stands."),
+    ]
+
+
+def test_an_outcome_without_an_amount_claims_what_stood_when_it_was_said(book: Ledger) -> None:
+    """8.99 of 9.00 reversed after it was said is asked about; what had been reversed before is no question."""
+    with book.writer() as writer:
+        writer.reversal("U-1", reverses="X-1", amount="1")
+        writer.reversal("U-2", reverses="X-2")
+    say(book, "O-1", "X-1")
+    assert told(book) == []
+    with book.writer() as writer:
+        writer.reversal("U-3", reverses="X-1", amount="8.99")
+    assert told(book) == [(EXCEEDS, "Outcome O-1 claims 9.00 EUR, of which 0.01 EUR stands.")]
+    say(book, "O-2", "X-2", indicator="rooms")
+    assert told(book)[1:] == [(EXCEEDS, "Outcome O-2 stands on expenditures, of which 0.00 EUR stands.")]
+
+
+@pytest.mark.parametrize("other", ["Books", "BOOKS", "books"])
+def test_an_indicator_is_one_however_it_is_written(book: Ledger, other: str) -> None:
+    """Case and spacing make no other indicator of one; the first outcome's spelling is told."""
+    say(book, "O-1", "X-1", indicator="school books")
+    say(book, "O-2", "X-1", indicator=f"School  {other}")
+    say(book, "O-3", "X-1", indicator=f"school{other}")
+    assert told(book) == [
+        (OVERLAP, "2 outcomes count school books and claim 20.00 EUR together, of which 10.00 EUR stands: O-1, O-2.")
     ]
 
 
@@ -124,3 +150,51 @@ def test_overlaps_are_those_that_no_sharing_out_meets(book: Ledger) -> None:
         assert all(names in too_much for names in found)
         both.add(bool(found))
     assert both == {True, False}
+
+
+def test_sharing_out_is_the_largest_there_is() -> None:
+    """Over drawn claims the clashes are those that a search of all sets of outcomes finds: the ones that want most."""
+    draw, seen = random.Random(7), set[int]()
+    for _ in range(400):
+        stands = {f"X-{number}": draw.choice([0, 1, 2, 5, 9]) for number in range(draw.randint(1, 5))}
+        wants = {
+            f"O-{number}": (draw.randint(1, 9), draw.sample(list(stands), draw.randint(1, min(3, len(stands)))))
+            for number in range(draw.randint(1, 7))
+        }
+        sharing, claims = _Sharing(), dict[str, int]()
+        for id_, (amount, of) in wants.items():
+            sharing.claim(id_, amount, {use: stands[use] for use in of})
+            claims[id_] = min(amount, sum(stands[use] for use in of))
+
+        def beyond(ids: tuple[str, ...], claims: dict[str, int] = claims, stands: dict[str, int] = stands,
+                   wants: dict[str, tuple[int, list[str]]] = wants) -> int:  # fmt: skip
+            uses = {use for id_ in ids for use in wants[id_][1]}
+            return sum(claims[id_] for id_ in ids) - sum(stands[use] for use in uses)
+
+        sets = [ids for size in range(1, len(wants) + 1) for ids in combinations(sorted(wants), size)]
+        most = max(map(beyond, sets))
+        # Of the sets that want most beyond what stands, the smallest is one: their common part wants as much.
+        smallest = min((ids for ids in sets if beyond(ids) == most), key=len) if most > 0 else ()
+        clashes = list(sharing.clashes())
+        assert sorted(id_ for ids, _, _ in clashes for id_ in ids) == list(smallest)
+        for ids, claimed, there in clashes:
+            assert claimed - there == beyond(tuple(ids)) > 0
+        assert sum(claimed - there for _, claimed, there in clashes) == max(most, 0)
+        seen.add(len(clashes))
+    assert seen >= {0, 1, 2}
+
+
+@pytest.mark.parametrize("shape", ["chain", "double chain", "one expenditure", "ring", "slack at one end"])
+def test_many_outcomes_are_shared_out_in_a_moment(shape: str) -> None:
+    """Twice as many outcomes take not four times as long: 16,000 of them are done in two seconds, met or not."""
+    count = 16_000
+    for claim in (9, 10, 11):
+        sharing = _Sharing()
+        for number in range(count):
+            near = {"one expenditure": (0,), "double chain": (number // 2, number // 2 + 1),
+                    "ring": (number, (number + 1) % count)}.get(shape, (number, number + 1))  # fmt: skip
+            first = count * claim if shape == "slack at one end" else 10
+            sharing.claim(f"O-{number:05}", claim, {f"X-{use}": 10 if use else first for use in near})
+        start = time.process_time()
+        list(sharing.clashes())
+        assert time.process_time() - start < 2

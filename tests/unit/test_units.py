@@ -157,7 +157,7 @@ def test_refuse_what_is_no_text(value: object) -> None:
 
 def test_decimals_of_a_unit_without_any() -> None:
     """A step has no parts, not even written as zero."""
-    with pytest.raises(MalformedError, match="has 1 decimals, but STEP has 0"):
+    with pytest.raises(MalformedError, match="has 1 decimal, but STEP has 0"):
         parse_amount("1.0", STEP)
 
 

@@ -99,6 +99,7 @@ BOOK: list[Entry] = [
     reverse("U-far-2", "B-far"),
     plan("PL-0", "asked"),
     plan("PL", "asked", replaces="PL-0"),
+    spend("X-lost", "even", "1", category="loss"),
     change("AC-shut", "shut", closed=True),
 ]  # fmt: skip
 
@@ -345,6 +346,8 @@ LEAKS: list[tuple[str, Entry]] = [
     ("reverses", reverse("n", "S-out", amount="1", **{"from": "masks"})),
     ("reverses", reverse("n", "X-asked", **{"from": "asked"})),
     ("reverses", reverse("n", "D-home", amount="1", **{"from": "home"})),
+    ("outcome", outcome("n", "home", "X-asked")),
+    ("outcome", outcome("n", "even", "X-lost")),
     ("future", give("n", "home", "1", date="2026-06-17")),
     ("future", gifts("T", "home", {1: "1"}, date="2999-01-01")),
     ("future", spend("n", "home", "1", date="2026-07")),
