@@ -183,8 +183,8 @@ def _programme(trace: Trace, uses: list[_Taken]) -> Iterator[_Leg]:
             yield _Leg(Money(amount, unit), words, amount)
         if rest := ordered[_NAMED:]:
             # Told after the last of those that are named, whatever it comes to.
-            uses = "1 more use" if len(rest) == 1 else f"{len(rest)} more uses"
-            yield _Leg(Money(sum(amount for amount, _ in rest), unit), f"went to {uses}", rest[0][0])
+            others = "1 more use" if len(rest) == 1 else f"{len(rest)} more uses"
+            yield _Leg(Money(sum(amount for amount, _ in rest), unit), f"went to {others}", rest[0][0])
 
 
 def _alike(outcomes: Sequence[Reached]) -> list[list[list[Reached]]]:

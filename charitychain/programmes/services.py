@@ -8,7 +8,8 @@ Rules upheld here:
 
 - No pseudonym enters the ledger: the expenditure's evidence is the SHA-256 of the list of people, which is every
   pseudonym in lower case in rising order, each followed by a line feed. Whoever holds the table can check it.
-- The ids of records come from the service, the day and the list, so that a table is recorded once.
+- The ids of records come from the account, the service and the day. So a table is recorded once, one that has grown by
+  other days adds these, and one that tells of other people for a day that was paid is refused and not paid again.
 - The same person twice for one service on one day is refused.
 
 What it leaves to others: who may spend (`charitychain.state`).
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from charitychain.codec import MAX_INT, check_text
-from charitychain.errors import MalformedError, RefusedError
+from charitychain.errors import RefusedError
 from charitychain.programmes.events import bad_event, person, read_events, told
 from charitychain.records import check_date
 from charitychain.units import CURRENCIES, Unit, format_amount, parse_amount
@@ -34,7 +35,6 @@ from charitychain.units import CURRENCIES, Unit, format_amount, parse_amount
 __all__ = ["Group", "canonical", "read_services", "service_entries"]
 
 _COLUMNS = ("person", "date", "service", "price")
-_MOST_DAYS = 64  # an outcome names at most so many expenditures
 
 
 @dataclass(slots=True)
@@ -79,43 +79,32 @@ def read_services(path: Path, unit: Unit) -> list[Group]:
 def service_entries(
     groups: list[Group], unit: Unit, *, account: str, payee: str, indicator: str = "people covered"
 ) -> list[dict[str, Any]]:
-    """Return the journal entries: for each service its expenditures, one a day, and then its outcome.
+    """Return the journal entries: for each service and day an expenditure, and then its outcome.
 
     Args:
         payee: Who was paid: the insurer, the school.
         indicator: What the outcome counts.
 
     Raises:
-        MalformedError: ``CC-TABLE``: a service on more than 64 days; split the table.
         RefusedError: ``CC-UNIT``: the account is not in money.
     """
     if unit.code not in CURRENCIES:
         raise RefusedError("CC-UNIT", f"account {account!r} is in {unit.code}, and services are paid in money")
     entries: list[dict[str, Any]] = []
-    for service in dict.fromkeys(group.service for group in groups):
-        days = [group for group in groups if group.service == service]
-        if len(days) > _MOST_DAYS:
-            raise MalformedError(
-                "CC-TABLE", f"{service!r:.60} has {len(days)} days, at most {_MOST_DAYS} fit: split the table"
-            )
-        people: set[str] = set()
-        paid: list[str] = []
-        for day in days:
-            listed = canonical(day.people)
-            people |= day.people
-            paid.append(_id("X", account, service, day.date, listed))
-            entries.append({
-                "record": "expenditure", "id": paid[-1], "from": account, "amount": format_amount(day.amount, unit),
-                "payee": payee, "purpose": service, "date": day.date, "reference": f"{len(day.people)} people",
-                "evidence": [hashlib.sha256(listed).hexdigest()],
-            })  # fmt: skip
+    for group in groups:
+        listed, count = canonical(group.people), len(group.people)
+        paid = _id("X", account, group.service, group.date)
         entries.append({
-            "record": "outcome", "id": _id("O", account, service, *paid), "account": account, "indicator": indicator,
-            "quantity": len(people), "of": paid, "beneficiaries": len(people), "date": days[-1].date,
+            "record": "expenditure", "id": paid, "from": account, "amount": format_amount(group.amount, unit),
+            "payee": payee, "purpose": group.service, "date": group.date, "reference": f"{count} people",
+            "evidence": [hashlib.sha256(listed).hexdigest()],
+        })  # fmt: skip
+        entries.append({
+            "record": "outcome", "id": _id("O", account, group.service, group.date), "account": account,
+            "indicator": indicator, "quantity": count, "of": [paid], "beneficiaries": count, "date": group.date,
         })  # fmt: skip
     return entries
 
 
-def _id(letter: str, *parts: str | bytes) -> str:
-    data = b"\0".join(part if isinstance(part, bytes) else part.encode() for part in parts)
-    return f"{letter}-{hashlib.sha256(data).hexdigest()[:16]}"
+def _id(letter: str, *parts: str) -> str:
+    return f"{letter}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"

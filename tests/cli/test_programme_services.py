@@ -15,7 +15,7 @@ ENTER = ("programme", "services", "s.csv", "--account", "edu", "--payee", "Mutua
 
 
 def test_people_are_counted_and_not_named(village: Cli) -> None:
-    """2.75 and 1.25 for cover, 2.00 for first aid; two people covered; the list's hash; entered once."""
+    """2.75 and 1.25 for cover, 2.00 for first aid; how many people each day; the list's hash; entered once."""
     (village.work / "s.csv").write_text(ROWS)
     done = village.json(*ENTER)
     told = [(row["record"], row.get("amount"), row.get("purpose"), row.get("beneficiaries")) for row in done["records"]]
@@ -23,11 +23,24 @@ def test_people_are_counted_and_not_named(village: Cli) -> None:
         ("expenditure", "2.75", "cover", None), ("expenditure", "1.25", "cover", None),
         ("expenditure", "2.00", "first aid", None),
     ]  # fmt: skip
-    assert [row[3] for row in told if row[0] == "outcome"] == [2, 1]
+    assert [row[3] for row in told if row[0] == "outcome"] == [2, 1, 1]
     assert done["records"][0]["evidence"] == [hashlib.sha256(f"{ANN}\n{BO}\n".encode()).hexdigest()]
     assert bytes.fromhex(ANN) not in village.ledger.read_bytes() and ANN.encode() not in village.ledger.read_bytes()
     assert "was there already" in village.ok(*ENTER)
     assert "holds" in village.ok("verify")
+
+
+def test_a_table_that_grew_pays_for_the_new_days_alone(village: Cli) -> None:
+    """Other days are added; a day that tells of more people than it did is refused, and nobody is paid twice."""
+    table = village.work / "s.csv"
+    table.write_text(ROWS)
+    village.ok(*ENTER)
+    table.write_text(ROWS + f"{ANN},2020-05-03,cover,0.75\n")
+    assert [row["date"] for row in village.json(*ENTER)["records"]] == ["2020-05-03", "2020-05-03"]
+    assert "was there already" in village.ok(*ENTER)
+    table.write_text(ROWS + f"{'0c' * 16},2020-05-02,cover,0.75\n")
+    assert "CC-DUPLICATE-ID" in village.fails(7, *ENTER)
+    assert village.json("verify")["totals"]["CNY"]["spent"] == "6.75"
 
 
 def test_refusals_have_their_exit_codes(village: Cli) -> None:

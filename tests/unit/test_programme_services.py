@@ -20,13 +20,16 @@ def test_money_and_people_are_those_of_the_table(table: Callable[..., Path]) -> 
     rows = [(f"{n:032x}", f"2020-05-0{1 + n % 3}", 100 + n) for n in range(40)]
     lines = [f"{who},{date},cover,{fen // 100}.{fen % 100:02}" for who, date, fen in reversed(rows)]
     unit = BUILT_IN["CNY"]
-    *paid, outcome = service_entries(read_services(table(HEADER, *lines), unit), unit, account="a", payee="Mutual")
-    for entry, date in zip(paid, ("2020-05-01", "2020-05-02", "2020-05-03"), strict=True):
+    made = service_entries(read_services(table(HEADER, *lines), unit), unit, account="a", payee="Mutual")
+    days = zip(made[::2], made[1::2], ("2020-05-01", "2020-05-02", "2020-05-03"), strict=True)
+    for entry, outcome, date in days:
         fen = sum(row[2] for row in rows if row[1] == date)
         people = "".join(row[0] + "\n" for row in rows if row[1] == date)
         assert (entry["date"], entry["amount"]) == (date, f"{fen // 100}.{fen % 100:02}")
         assert entry["evidence"] == [hashlib.sha256(people.encode()).hexdigest()]
-    assert (outcome["quantity"], outcome["beneficiaries"], outcome["of"]) == (40, 40, [entry["id"] for entry in paid])
+        count = people.count("\n")
+        assert (outcome["quantity"], outcome["beneficiaries"], outcome["of"]) == (count, count, [entry["id"]])
+        assert outcome["date"] == date and outcome["id"] != entry["id"]
 
 
 @pytest.mark.parametrize(

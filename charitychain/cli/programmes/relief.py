@@ -9,8 +9,7 @@ import click
 from charitychain.cli import output
 from charitychain.cli.entering import new_id, recording, seal_made
 from charitychain.cli.record import approved
-from charitychain.cli.session import ledger_path
-from charitychain.ledger import Ledger
+from charitychain.cli.session import looked_into
 
 __all__ = ["command"]
 
@@ -37,7 +36,7 @@ def buy_goods(
     from charitychain.programmes.relief import buy
 
     made = options.pop("id_") or new_id("C")
-    with _read(options) as found:
+    with looked_into(options) as found:
         entry, price = buy(found.reader(), source=source, to=to, amount=amount, gives=gives, supplier=supplier, id=made)
     seal_made({**entry, "line": line, "approved_by": approved_by}, options)
     output.say(f"Price: {price}.")
@@ -59,7 +58,7 @@ def give_goods(
     if (value is None) != (currency is None):
         raise click.UsageError("--value and --currency are given together.")
     made = options.pop("id_") or new_id("D")
-    with _read(options) as found:
+    with looked_into(options) as found:
         entry = give(found.reader(), account=account, amount=amount, id=made, value=value, currency=currency)
     seal_made({**entry, "donor": donor}, options)
 
@@ -75,7 +74,7 @@ def move_goods(source: str, to: str, amount: str, approved_by: list[str] | None,
     from charitychain.programmes.relief import move
 
     made = options.pop("id_") or new_id("B")
-    with _read(options) as found:
+    with looked_into(options) as found:
         entry = move(found.reader(), source=source, to=to, amount=amount, id=made)
     seal_made({**entry, "approved_by": approved_by}, options)
 
@@ -91,10 +90,7 @@ def lose_goods(source: str, amount: str, how: str, approved_by: list[str] | None
     from charitychain.programmes.relief import lose
 
     made = options.pop("id_") or new_id("X")
-    with _read(options) as found:
+    with looked_into(options) as found:
         entry = lose(found.reader(), source=source, amount=amount, how=how, id=made)
     seal_made({**entry, "approved_by": approved_by}, options)
 
-
-def _read(options: dict[str, Any]) -> Ledger:
-    return Ledger.open(ledger_path(options["ledger"]), keys=options["keys"])

@@ -27,26 +27,28 @@ def command(
 ) -> None:
     """Enter the services of FILE: CSV with the columns person,date,service,price.
 
-    One expenditure for each service and day, whose evidence is the SHA-256 of the list of people, and one outcome for
-    each service; all in one statement. No pseudonym enters the ledger.
+    One expenditure for each service and day, whose evidence is the SHA-256 of the list of people, and one outcome; all
+    in one statement. No pseudonym enters the ledger.
     """
     from charitychain.programmes.services import read_services, service_entries
 
     if options.pop("id_") is not None or options.pop("date") is not None or options.pop("evidence"):
         raise click.UsageError("Ids, dates and evidence come from the table; leave --id, --date and --evidence out.")
+    author, reference = options.pop("author"), options.pop("reference")
     with looked_into(options) as found:
         reader = found.reader()
         unit = reader.unit_of(reader.state.account_named(account))
-    entries = service_entries(read_services(file, unit), unit, account=account, payee=payee, indicator=indicator)
+        entries = service_entries(read_services(file, unit), unit, account=account, payee=payee, indicator=indicator)
+        for entry in entries:
+            more: dict[str, Any] = {"author": author}
+            if entry["record"] == "expenditure":
+                more["approved_by"] = approved_by or None
+                more["reference"] = "; ".join(filter(None, (entry["reference"], reference)))
+            entry.update({name: value for name, value in more.items() if value is not None})
+        with found.writer(dry=True) as writer:  # of what is there already it says whether it is the same
+            new = [entry for entry in entries if reader.index.find_id(entry["id"]) is None or writer.add(entry)]
     if not entries:
         format_ = "json" if options["as_json"] else options["format_"]
         output.show_facts(format_, {"records": [], "recorded": False}, "the table has no rows, nothing recorded")
         return
-    author, reference = options.pop("author"), options.pop("reference")
-    for entry in entries:
-        entry["author"] = author
-        if entry["record"] == "expenditure":
-            entry["approved_by"] = approved_by
-            if reference is not None:
-                entry["reference"] += f"; {reference}"
-    seal(entries, options)
+    seal(new or entries, options)
