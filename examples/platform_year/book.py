@@ -76,12 +76,17 @@ class Book:
         self.words += 1
         writer.acknowledgement(f"A-{self.words:04}", acknowledges=about, author=author, date="2020-12-31", **fields)
 
-    def did(self, writer: Writer, account: str, what: str, quantity: int, of: list[str], **fields: Any) -> None:
-        """Say what expenditures did."""
+    def did(
+        self, writer: Writer, account: str, what: str, quantity: int, of: list[str], confirms: str | None = None,
+        **fields: Any,
+    ) -> None:  # fmt: skip
+        """Say what expenditures did, and let somebody confirm it."""
+        id_ = f"O-{what.replace(' ', '-')}-{account}"
         writer.outcome(
-            f"O-{what.replace(' ', '-')}-{account}", account=account, indicator=what, quantity=quantity, of=of,
-            date="2020-12-31", **fields,
-        )  # fmt: skip
+            id_, account=account, indicator=what, quantity=quantity, of=of, date="2020-12-31", **fields
+        )
+        if confirms is not None:
+            self.say(writer, id_, confirms)
 
 
 def charity(number: int) -> str:

@@ -88,7 +88,7 @@ def enter_walks(book: Book) -> int:
             writer.commit()
             book.spend(writer, track, f"X-{track}", 100, "Track Builders (made up)", "running track", "school",
                        date="2020-12-31")  # fmt: skip
-            book.did(writer, track, "running tracks", 1, [f"X-{track}"])
+            book.did(writer, track, "running tracks", 1, [f"X-{track}"], "school")
     return entered.added
 
 
@@ -132,7 +132,7 @@ def enter_acts(book: Book) -> int:
         book.pay(writer, "trees", "X-trees", trees * price, "Nursery (made up)", "trees", date="2020-12-31")
         writer.commit()
         book.say(writer, "X-trees", "village", amount=yuan(trees * 4 // 5 * price), note="so many stand (made up)")
-        book.did(writer, "trees", "trees planted", trees, ["X-trees"])
+        book.did(writer, "trees", "trees planted", trees, ["X-trees"], "village")
     return added
 
 

@@ -53,7 +53,7 @@ def spend(book: Book) -> None:
     with book.ledger.writer() as writer:
         book.spend(writer, "project-music", "X-music-1", 60, "Piano House (made up)", "instruments", "school")
         book.spend(writer, "project-music", "X-music-2", 20, "Builders (made up)", "rooms")
-        book.did(writer, "project-music", "music classrooms", year.classrooms, ["X-music-1", "X-music-2"],
+        book.did(writer, "project-music", "music classrooms", year.classrooms, ["X-music-1", "X-music-2"], "school",
                  beneficiaries=year.scaled(MUSIC_PUPILS))  # fmt: skip
         book.spend(writer, "project-playgrounds", "X-play-1", 75, "Builders (made up)", "playgrounds")
         row = writer.core.state.lookup.find_id("X-play-1")
@@ -64,13 +64,13 @@ def spend(book: Book) -> None:
         book.spend(writer, "project-water", "X-water-1", 60, "Pumps (made up)", "pumps", "school")
         book.spend(writer, "project-water", "X-water-2", 10, "Filters (made up)", "filters")
         book.say(writer, "X-water-2", "school", status="disputed", note="no filter came (made up)")
-        book.did(writer, "project-water", "schools with water", year.scaled(WATER_SCHOOLS), ["X-water-1"],
+        book.did(writer, "project-water", "schools with water", year.scaled(WATER_SCHOOLS), ["X-water-1"], "school",
                  beneficiaries=year.scaled(WATER_PEOPLE))  # fmt: skip
         meals = year.scaled(MEALS)
         book.pay(writer, "project-meals", "X-meals", meals * ASSUMED["a meal, fen"], "Kitchen (made up)", "meals")
         writer.commit()
         book.say(writer, "X-meals", "school")
-        book.did(writer, "project-meals", "meals", meals, ["X-meals"])
+        book.did(writer, "project-meals", "meals", meals, ["X-meals"], "school")
         book.spend(writer, "project-meals", "X-kitchen", 60, "Builders (made up)", "a kitchen")
         book.say(writer, "X-kitchen", "village", on_behalf_of="the cooks")
         book.spend(writer, "project-education", "X-books-1", 40, "Bookshop (made up)", "books", "auditor")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -142,8 +143,8 @@ def _full(model: Model, record: Mapping[str, str], unit: str) -> str:
 def canonical(trace: Mapping[str, Any]) -> Trace:
     """Return a trace with the pinned keys only and its lists sorted, so that two traces can be compared with `==`.
 
-    Nothing is merged: two entries for one use and path stay two. A missing payee or purpose is an empty one, and a
-    missing `reversed` an empty list.
+    Two entries for one use and path stay two. What rests in an account is one, whatever its state. A missing payee or
+    purpose is an empty one, and a missing `reversed` an empty list.
     """
     result: Trace = {key: trace[key] for key in ("donation", "account", "amount", "unit", "refunded")}
     for name, keys in SHAPE.items():
@@ -154,7 +155,11 @@ def canonical(trace: Mapping[str, Any]) -> Trace:
             }
             if name == "uses":
                 kept["path"] = list(entry["path"])
-            entries.append(kept)
+            same = [each for each in entries if name == "held" and each["account"] == kept["account"]]
+            if same:
+                same[0]["amount"] = str(Decimal(same[0]["amount"]) + Decimal(kept["amount"]))
+            else:
+                entries.append(kept)
         result[name] = sorted(entries, key=_order)
     return result
 
