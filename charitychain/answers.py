@@ -96,14 +96,20 @@ def _hex(hashes: tuple[bytes, ...]) -> list[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Part of a gift that still rests in an account; `state` is one of ``in transit``, ``held`` and ``disputed``."""
+    """Part of a gift that still rests in an account; `state` is one of ``in transit``, ``held`` and ``disputed``.
+
+    `received` says that it arrived, where another owner passed it on.
+    """
 
     account: str
     money: Money
     state: str = "held"
+    received: tuple[Acknowledged, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"account": self.account, "amount": str(self.money), "unit": self.money.code, "state": self.state}
+        found = {"account": self.account, "amount": str(self.money), "unit": self.money.code, "state": self.state}
+        words = [word.to_dict(self.money.unit) for word in self.received]
+        return found | ({"received": words} if words else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +138,15 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """Part of a gift that counts as never received: it was entered wrongly."""
+    """Part of a gift that counts as never received: it was entered wrongly, for the `reason` that is told, if any."""
 
     id: str
     money: Money
+    reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "amount": str(self.money), "unit": self.money.code}
+        found = {"id": self.id, "amount": str(self.money), "unit": self.money.code}
+        return found | ({"reason": self.reason} if self.reason is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +279,8 @@ class Trace:
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
     that were not: neither is part of the sum. `ends` tells the same sum by state, in each unit; `outcomes` what the
     uses led to. `disputed` says why the record of the gift itself is, if it is; `late` as in a use. `arrived` is what
-    the owner of the account says of the gift; it came `because_of` another gift, or is `matched_by` others.
+    the owner of the account says of the gift; it came `because_of` another gift, which may be wholly reversed, or
+    is `matched_by` others.
     """
 
     donation: str
@@ -298,6 +307,7 @@ class Trace:
     outcomes: tuple[Reached, ...] = ()
     arrived: tuple[Acknowledged, ...] = ()
     because_of: str | None = None
+    because_of_reversed: bool = False
     matched_by: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -316,7 +326,8 @@ class Trace:
         found |= {
             "sealed": self.sealed, "lag_days": self.lag_days, "late": self.late or None, "disputed": self.disputed,
             "arrived": [word.to_dict(self.money.unit) for word in self.arrived] or None,
-            "because_of": self.because_of, "matched_by": list(self.matched_by) or None,
+            "because_of": self.because_of, "because_of_reversed": self.because_of_reversed or None,
+            "matched_by": list(self.matched_by) or None,
         }  # fmt: skip
         found["ledger"] = self.ledger
         return {name: value for name, value in found.items() if value is not None}

@@ -37,6 +37,11 @@ class Arrival(NamedTuple):
     denied: bool
     words: tuple[Acknowledged, ...] = ()
 
+    def confirming(self) -> tuple[Acknowledged, ...]:
+        """Return the word by which it arrived: the last one that counts."""
+        last = [word for word in self.words if word.void is None][-1:]
+        return () if self.denied else tuple(last)
+
 
 class Arrivals:
     """Says what arrived, from records each of which is read and checked once."""
@@ -46,20 +51,26 @@ class Arrivals:
         self._accounts = known.reader.state.accounts
         self._handed: dict[Ref, tuple[End, bool] | None] = {}
 
-    def rests(self, inflow: Movement, runs: Sequence[Run]) -> Iterator[tuple[str, int]]:
-        """Yield (state, units) of what rests of an inflow in runs: ``in transit``, ``held`` or ``disputed``."""
+    def rests(
+        self, inflow: Movement, runs: Sequence[Run]
+    ) -> Iterator[tuple[str, int, tuple[Acknowledged, ...]]]:
+        """Yield (state, units, words) of what rests of an inflow in runs: ``in transit``, ``held`` or ``disputed``.
+
+        The words say that what is held arrived, where somebody had to say so.
+        """
         ref = (inflow.account, inflow.index)
         if ref not in self._handed:
             self._handed[ref] = self._hand_over(inflow)
         handed = self._handed[ref]
         if handed is None:
-            yield "held", sum(run.length for run in runs)
+            yield "held", sum(run.length for run in runs), ()
             return
         end, waits = handed
         for state, _, units in end.spread(runs):
+            came = tuple(end.confirming()) if waits and state == "acknowledged" else ()
             if state != "disputed":
                 state = "in transit" if waits and state != "acknowledged" else "held"
-            yield state, units
+            yield state, units, came
 
     def _hand_over(self, inflow: Movement) -> tuple[End, bool] | None:
         """Return what the record that made an inflow has come to, and whether its receiver must say that it came."""

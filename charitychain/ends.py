@@ -33,6 +33,7 @@ from charitychain.reading import Records
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import Link
+from charitychain.state.movements import Kind
 from charitychain.state.terms import days_of
 from charitychain.tape import Run
 from charitychain.units import Unit, format_amount
@@ -107,6 +108,16 @@ class End:
             if amount:
                 return state if amount >= self.stands else f"partly {state}"
         return self.rest
+
+    def confirming(self) -> list[Acknowledged]:
+        """Return the words that count as acknowledging: none that their party has withdrawn, or a stolen key signed."""
+        found: list[Acknowledged] = []
+        for word in self.words:
+            if word.void is None and word.disputed:
+                found = [each for each in found if each.by != word.by]
+            elif word.void is None:
+                found.append(word)
+        return found
 
     @property
     def acknowledged_amount(self) -> int:
@@ -261,8 +272,8 @@ def undone_of(known: Records, id_: str, account: int | None = None) -> Undone:
             made = [reader.index.movement(*ref) for refs in moves for ref in refs]
             for movement in made:
                 reader.check_movement(movement)
-            if account is None:
-                counted = [movement for movement in made if movement.is_inflow]
+            if account is None:  # of a gift that was entered wrongly nothing comes back
+                counted = [movement for movement in made if movement.is_inflow or movement.kind == Kind.VOIDED]
             else:
                 counted = [movement for movement in made if not movement.is_inflow and movement.account == account]
             found.append((place, sum(movement.amount for movement in counted)))

@@ -122,8 +122,10 @@ def _legs(trace: Trace) -> Iterator[_Leg]:
             yield _leg(parts, _lost(parts) if cost == "loss" else cost)
     yield from _programme(trace, [part for part in uses if part.use.category in (None, "programme")])
     for state, words in (("held", "waits in"), ("in transit", "is in transit to"), ("disputed", "is disputed in")):
-        for rests in _by_unit([held for held in trace.held if held.state == state]):
-            yield _leg(rests, f"{words} {_where([held.account for held in rests])}")
+        for came in (False, True):
+            for rests in _by_unit([held for held in trace.held if held.state == state and bool(held.received) == came]):
+                received = [word for held in rests for word in held.received]
+                yield _leg(rests, f"{words} {_where([held.account for held in rests])}{_received(received)}")
     for rests in _by_unit(trace.remainder):
         yield _leg(rests, f"was not followed further in {_where([held.account for held in rests])}")
     became: dict[tuple[Unit, Unit], list[Conversion]] = defaultdict(list)
@@ -224,7 +226,7 @@ def _became(bundles: Sequence[Sequence[Reached]], took: Sequence[_Taken]) -> str
     sums = [sum(bundle[at].quantity for bundle in bundles) for at in range(len(bundles[0]))]
     what = " and ".join(reached(outcome, quantity) for outcome, quantity in zip(bundles[0], sums, strict=True))
     payment, payers = _known(took)
-    words = {speaker(word): word for outcome in outcomes for word in _confirming(outcome.end.words)}
+    words = {speaker(word): word for outcome in outcomes for word in outcome.end.confirming()}
     if words and all(outcome.end.acknowledged_amount for outcome in outcomes):
         best = min(words.values(), key=lambda word: (HOW.index(word.how), word.by))
         claim = f"confirmed by {_speaks(best, len({word.by for word in words.values()}) - 1)}"
@@ -242,7 +244,7 @@ def _known(parts: Sequence[_Taken]) -> tuple[str, set[str]]:
     for part in parts:
         stands = part.use.end.stands
         known += part.use.acknowledged * part.left // max(part.use.money.amount - part.use.disputed, 1)
-        for word in _confirming(part.use.end.words):
+        for word in part.use.end.confirming():
             key = (word.by, word.how, word.on_behalf_of)
             sums[key] = sums.get(key, 0) + min(word.amount, stands) * part.left // max(stands, 1)
             last[key] = word
@@ -260,17 +262,11 @@ def _speaks(word: Acknowledged, others: int) -> str:
     return f"{speaker(word)}{how}{more} {on_date(word.date, word.lag_days)}"
 
 
-def _confirming(words: Sequence[Acknowledged]) -> list[Acknowledged]:
-    """Return the words that count as acknowledging: none that their party has withdrawn, or a stolen key signed."""
-    found: list[Acknowledged] = []
-    for word in words:
-        if word.void is not None:
-            continue
-        if word.disputed:
-            found = [each for each in found if each.by != word.by]
-        else:
-            found.append(word)
-    return found
+def _received(words: Sequence[Acknowledged]) -> str:
+    if not words:
+        return ""
+    last = max(words, key=lambda word: (word.sealed, word.date))
+    return f", received by {_speaks(last, len({word.by for word in words}) - 1)}"
 
 
 def _where(accounts: Sequence[str]) -> str:

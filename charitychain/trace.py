@@ -28,7 +28,7 @@ from charitychain.answers import (
     Voided,
 )
 from charitychain.arrivals import Arrival, Arrivals
-from charitychain.ends import HOW, End, Owners, Undone, compromised, end_of, is_late, undone_of
+from charitychain.ends import HOW, Acknowledged, End, Owners, Undone, compromised, end_of, is_late, undone_of
 from charitychain.errors import NotFoundError, VerificationError
 from charitychain.reading import Reader, Records
 from charitychain.records import Place
@@ -123,6 +123,7 @@ class _Telling:
             outcomes=self._outcomes(uses),
             arrived=arrival.words,
             because_of=getattr(record, "because_of", None),
+            because_of_reversed=self._is_reversed(getattr(record, "because_of", None)),
             matched_by=tuple(self._matches()),
         )  # fmt: skip
 
@@ -140,25 +141,36 @@ class _Telling:
             record = self.known.get(place)
             if isinstance(record, records.Donation) and record.because_of == self.gift.id:
                 self.known.author(place)
-                if sum(amount for _, amount in undone_of(self.known, record.id)) < record.amount:
+                if not self._is_reversed(record.id):
                     yield record.id
+
+    def _is_reversed(self, gift: str | None) -> bool:
+        """Say whether a gift was wholly reversed."""
+        if gift is None:
+            return False
+        undone = sum(amount for _, amount in undone_of(self.known, gift))
+        return undone >= self.reader.gift(gift).amount
 
     def _held(self, arrival: Arrival) -> Iterator[Held]:
         """Yield what still rests, by account: what is on its way there, what somebody denies, and the rest."""
         gift, found = self.gift, Counter[tuple[int, int]]()
+        received: dict[int, dict[str, Acknowledged]] = {}
         waits = gift.amount - sum(self.flow.voided.values()) - arrival.amount
         for ref, runs in self.flow.held.items():
             left = sum(run.length for run in runs)
             if ref == (gift.account, gift.movement):
                 part = min(left, max(waits, 0))
-                parts = [("disputed" if arrival.denied else "in transit", part), ("held", left - part)]
+                waiting = "disputed" if arrival.denied else "in transit"
+                parts = [(waiting, part, ()), ("held", left - part, arrival.confirming())]
             else:
                 parts = list(self.arrivals.rests(self.reader.index.movement(*ref), runs))
-            for state, amount in parts:
+            for state, amount, words in parts:
                 found[ref[0], STATES.index(state)] += amount
+                received.setdefault(ref[0], {}).update({word.id: word for word in words})
         for (number, at), amount in sorted(found.items()):
             if amount:
-                yield Held(self.accounts[number].id, self._money(amount, number), STATES[at])
+                words = tuple(received[number].values()) if STATES[at] == "held" else ()
+                yield Held(self.accounts[number].id, self._money(amount, number), STATES[at], words)
 
     def _end(
         self, place: Place, id_: str, amount: int, undone: Undone = (), recipients: Sequence[AccountState] = ()
@@ -329,9 +341,13 @@ class _Telling:
             self.known.author(place)
             found[place] = found.get(place, 0) + amount
         return tuple(
-            Voided(self.known.id(place), self._money(amount, self.gift.account))
+            Voided(self.known.id(place), self._money(amount, self.gift.account), self._reason(place))
             for place, amount in sorted(found.items())
         )
+
+    def _reason(self, place: Place) -> str | None:
+        record = self.known.get(place)
+        return record.reason if isinstance(record, records.Reversal) else None
 
     def _corrections(self) -> tuple[Correction, ...]:
         found = []

@@ -46,7 +46,8 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
 
 def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
     if trace.because_of:
-        yield f"it matches {safe(trace.because_of)}", []
+        wrongly = ", which was entered wrongly and never received" if trace.because_of_reversed else ""
+        yield f"it matches {safe(trace.because_of)}{wrongly}", []
     if trace.matched_by:
         yield f"matched by {', '.join(map(safe, trace.matched_by))}", []
     for word in trace.arrived:
@@ -71,7 +72,8 @@ def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
     for rest in trace.remainder:
         yield f"not followed further in {safe(rest.account)}: {_money(rest.money)} (too many pieces)", []
     for void in trace.reversed:
-        yield f"reversed by {safe(void.id)}: {_money(void.money)} was entered wrongly and never received", []
+        why = f" ({_said(void.reason)})" if void.reason else ""
+        yield f"reversed by {safe(void.id)}: {_money(void.money)} was entered wrongly and never received{why}", []
     for correction in trace.corrections:
         yield _correction(correction), []
     if trace.steps:

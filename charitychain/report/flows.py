@@ -105,7 +105,7 @@ class Fates:
         for state, amounts in (("reversed", flow.voided.values()), ("not followed", flow.remainder.values())):
             found[state] += sum(amounts)
         for ref, runs in flow.held.items():
-            for state, amount in self._seen.arrivals.rests(self._lookup.movement(*ref), runs):
+            for state, amount, _ in self._seen.arrivals.rests(self._lookup.movement(*ref), runs):
                 found[_SAID.get(state, state)] += amount
         for ref, runs in flow.used.items():
             outflow = self._lookup.movement(*ref)

@@ -236,7 +236,7 @@ class Scan:
         rests = resting(index, account, [(inflow.index, 0, inflow.amount) for inflow in handed])
         for inflow, runs in zip(handed, rests, strict=True):
             self.reader.check_movement(inflow)
-            waits += sum(amount for state, amount in self.arrivals.rests(inflow, runs) if state == "in transit")
+            waits += sum(part for state, part, _ in self.arrivals.rests(inflow, runs) if state == "in transit")
         return waits
 
 

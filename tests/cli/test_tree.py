@@ -54,7 +54,7 @@ def test_money_that_its_charity_has_not_confirmed_is_in_transit(relief: Ledger) 
     ]
     add(relief, {"record": "acknowledgement", "id": "A-1", "acknowledges": "D-1"})
     assert told(relief)[1:4] == [
-        "Of your 10.00 CNY: 10.00 waits in fund.",
+        "Of your 10.00 CNY: 10.00 waits in fund, received by charity on 2026-09-21.",
         "├─ 10.00 CNY arrived, says charity, 2026-09-21 [A-1]",
         "└─ held in fund: 10.00 CNY",
     ]

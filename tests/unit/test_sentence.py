@@ -131,3 +131,32 @@ def test_words_that_come_late_say_so(book: Ledger) -> None:
     assert "confirmed by school in 2014, recorded 11 years later;" in told
     (word,) = book.trace("D-1").uses[0].end.words
     assert (word.date, word.sealed, word.late) == ("2014", "2026-09-21", True)
+
+
+def test_what_was_handed_over_says_who_has_it(book: Ledger) -> None:
+    """The sentence names the receiver; before that the money is on its way, by the payer's word alone."""
+    enter(book, {"record": "account", "id": "class", "unit": "CNY", "owner": "school"})
+    pay = {"record": "disbursement", "id": "B-1", "from": "edu", "to": "class", "amount": "1"}
+    assert enter(book, pay).endswith("; 1.00 is in transit to class.")
+    assert enter(book, say("A-1", "B-1", date="2026-09-20")).endswith(
+        "; 1.00 waits in class, received by school on 2026-09-20, recorded 1 day later."
+    )
+    (held,) = book.trace("D-1").to_dict()["held"]
+    assert [word["id"] for word in held["received"]] == ["A-1"]
+
+
+def test_matches_are_told_by_both_as_long_as_they_stand(book: Ledger) -> None:
+    """A match that was reversed is no match any more; of a gift that was, its match says so, with the reason."""
+    with book.writer() as writer:
+        writer.pledge("P-1", account="edu", amount="20")
+        writer.donation("M-1", account="edu", amount="10", because_of="D-1", pledge="P-1")
+    assert (book.trace("D-1").matched_by, book.trace("M-1").because_of) == (("M-1",), "D-1")
+    enter(book, {"record": "reversal", "id": "U-1", "reverses": "M-1", "reason": "order was refunded"})
+    assert book.trace("D-1").matched_by == ()
+    assert [void.reason for void in book.trace("M-1").reversed] == ["order was refunded"]
+    enter(book, {"record": "donation", "id": "M-2", "account": "edu", "amount": "10", "because_of": "D-1",
+                 "pledge": "P-1"})  # fmt: skip
+    assert book.trace("D-1").matched_by == ("M-2",) and not book.trace("M-2").because_of_reversed
+    enter(book, {"record": "reversal", "id": "U-2", "reverses": "X-1"})
+    enter(book, {"record": "reversal", "id": "U-3", "reverses": "D-1"})
+    assert book.trace("M-2").because_of_reversed
