@@ -5,8 +5,8 @@ waits in edu.``
 
 Rules upheld here:
 
-- Legs are parts of the same sum that `Trace.ends` tells by state: the gift's own unit first, large legs before small;
-  units are never added.
+- Legs are parts of the same sum that `Trace.ends` tells by state: the gift's own unit first, then those that it became,
+  in their order; large legs before small; units are never added.
 - *Became* is said only where the gift paid all that an outcome stands on, and only for what its uses stand for.
 - Whoever is named as confirming confirmed that amount; what only a part is confirmed of says which.
 - Text that people wrote stands in quotation marks where it could be taken for words of this sentence.
@@ -53,7 +53,9 @@ class _Leg(NamedTuple):
 def sentence(trace: Trace) -> str:
     """Return what became of a gift in one sentence."""
     own = trace.money.unit
-    legs = sorted(_legs(trace), key=lambda leg: (leg.money.unit != own, leg.money.code, -leg.rank))
+    units = dict.fromkeys([own, *(conversion.gives.unit for conversion in trace.converted)])
+    place = {unit: at for at, unit in enumerate(units)}
+    legs = sorted(_legs(trace), key=lambda leg: (place[leg.money.unit], -leg.rank))
     told = [f"{leg.money if leg.money.unit == own else money_of(leg.money)} {leg.words}" for leg in legs]
     return f"Of your {money_of(trace.money)}: {'; '.join(told)}."
 

@@ -78,7 +78,7 @@ def run(folder: Path, year: figures.Year, seed: int, *, publish: bool = False) -
     print("# What must exist stays at least 1; there are at least 24 organisations.\n", flush=True)
     start = time.perf_counter()
     tables = _stage("tables written", lambda: events.write_tables(folder, year, seed))
-    with opening.create(folder, seed) as ledger:
+    with opening.create(folder, year.gifts, seed) as ledger:
         book = Book(ledger, year, tables, seed)
         for what, act in STAGES:
             _stage(what, partial(act, book))

@@ -26,7 +26,7 @@ from charitychain.keyring import KeyEntry, Keyring
 from charitychain.keys import PrivateKey
 from charitychain.writer import Writer
 
-ORIGIN = "synthetic-year.example/2020"
+ORIGIN = "synthetic-data.example/year-2020"
 CLOSING = 1_609_718_400  # 2021-01-04 00:00 UTC
 KEYS_ARE_PUBLIC = "All keys are derived from the seed, which is no secret: they are worth nothing, and no signature is."
 OTHERS = (
@@ -51,11 +51,17 @@ class WorthlessKeys(Keyring):
         return super().create(origin, party, passphrase=passphrase, seed=made, label=label)
 
 
-def create(folder: Path, seed: int) -> Ledger:
-    """Make the ledger ``year.ledger`` and the folder ``keys`` in a folder."""
+def create(folder: Path, gifts: int, seed: int) -> Ledger:
+    """Make the ledger ``year.ledger`` and the folder ``keys`` in a folder.
+
+    Its identity hangs on the size, and on the files of this example as they are: two years that say something else
+    are two ledgers, and nobody who verifies both takes one for a forgery of the other.
+    """
+    files = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
     return Ledger.create(
-        folder / "year.ledger", origin=ORIGIN, keys=WorthlessKeys(folder / "keys", seed),
-        name=f"Platform ({SYNTHETIC})", nonce=_derived("nonce", seed, ORIGIN), clock=lambda: float(CLOSING),
+        folder / "year.ledger", origin=f"{ORIGIN}/{gifts}", keys=WorthlessKeys(folder / "keys", seed),
+        name=f"Platform ({SYNTHETIC})", nonce=_derived("nonce", seed, f"{gifts} gifts, {files.hexdigest()}"),
+        clock=lambda: float(CLOSING),
     )  # fmt: skip
 
 
