@@ -27,33 +27,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from charitychain.athand import KeysAtHand, Passphrase
 from charitychain.chain.genesis import Genesis, check_origin
 from charitychain.codec import check_text
 from charitychain.drafts import Drafter
 from charitychain.errors import (
-    KeyAccessError,
-    LockedError,
     NotFoundError,
     RefusedError,
     StorageError,
 )
 from charitychain.founding import first_block, party_record
 from charitychain.heads import Heads
-from charitychain.index import Head, Index, IndexBusy
-from charitychain.keyring import HighWaterMark, KeyEntry, Keyring
-from charitychain.keys import PrivateKey, key_id
-from charitychain.marks import Marks, check_mark, check_tail, damaged
+from charitychain.index import Head, Index
+from charitychain.keyring import HighWaterMark, Keyring
 from charitychain.reading import Reader, moment, read_genesis
+from charitychain.readying import Readying
 from charitychain.records import check_date
-from charitychain.replay import header_frontier
-from charitychain.sealing import Sealer
 from charitychain.sidecar import Scratch, Sidecar, is_index_fault
 from charitychain.state.flow import PIECE_LIMIT
 from charitychain.state.parties import possession_message
-from charitychain.state.rules import State
 from charitychain.state.terms import days_of
 from charitychain.store.file import create_file, open_file
-from charitychain.store.protocol import Frame, Store
+from charitychain.store.protocol import Store
 from charitychain.store.upto import StoreUpto
 from charitychain.trace import Money, Sources, Trace, balances, find_sources, trace_gift
 from charitychain.verify import Progress, Report, verify
@@ -61,7 +56,6 @@ from charitychain.writer import Writer
 
 __all__ = ["Ledger"]
 
-Passphrase = Callable[[KeyEntry], bytes]
 T = TypeVar("T")
 SELF_ROLES = ("operator", "intake", "charity", "sponsor")
 
@@ -81,8 +75,7 @@ class Ledger:
         self.notices: list[str] = []
         self._sidecar = Sidecar(path.with_name(path.name + ".index"), self.genesis, self.notices)
         self._reader: Reader | None = None
-        self._loaded: dict[bytes, PrivateKey] = {}
-        self._operator: KeyEntry | None = None
+        self.at_hand = KeysAtHand(keyring, passphrase, self.genesis.origin)
 
     # -------------------------------------------------------------------------------------- open, create
 
@@ -145,7 +138,7 @@ class Ledger:
             mark.close()
         store.close()
         ledger = cls.open(path, keys=keyring, passphrase=passphrase, clock=clock)
-        ledger._loaded[key.public_key] = key
+        ledger.at_hand.loaded[key.public_key] = key
         return ledger
 
     @classmethod
@@ -339,8 +332,8 @@ class Ledger:
             RefusedError: ``CC-OLDER``: its key has sealed more blocks than this file holds.
         """
         with ExitStack() as stack:
-            core = self._trying(stack) if dry else self._writing(stack)
-            yield Writer(core, self._loose_key if dry else self._make_key)
+            core = self._readying().trial(stack) if dry else self._readying().sealer(stack)
+            yield Writer(core, self.at_hand.loose if dry else self.at_hand.make)
             core.commit()
 
     @contextmanager
@@ -350,141 +343,12 @@ class Ledger:
         As a dry run it takes no lock and writes nothing, but a key that a record brings is made for good.
         """
         with ExitStack() as stack:
-            yield Drafter(self._trying(stack), self._make_key, self.origin)
+            yield Drafter(self._readying().trial(stack), self.at_hand.make, self.origin)
 
-    def _writing(self, stack: ExitStack) -> Sealer:
-        """Make all ready for writing; what must be closed goes onto `stack`."""
-        store = open_file(self.path, write=True)
-        stack.callback(store.close)
-        try:
-            return self._sealer(stack.enter_context(ExitStack()), store, self._sidecar)
-        except IndexBusy as error:
-            raise LockedError(
-                "CC-LOCKED", f"another process is making the index {self.index_path}; try again when it is done"
-            ) from error
-        except Exception as error:
-            if not is_index_fault(error):
-                raise
-            stack.pop_all().close()
-            store = open_file(self.path, write=True)
-            stack.callback(store.close)
-            self._distrust(error)
-            return self._sealer(stack, store, self._sidecar)
-
-    def _trying(self, stack: ExitStack) -> Sealer:
-        """Make all ready for a dry run; where the index is busy, damaged or read-only, it gets one of its own."""
-        store = open_file(self.path)
-        stack.callback(store.close)
-        with ExitStack() as attempt:
-            try:
-                core = self._sealer(attempt, store, self._sidecar, dry=True)
-                stack.enter_context(attempt.pop_all())
-                return core
-            except Exception as error:
-                if not isinstance(error, IndexBusy) and not is_index_fault(error):
-                    raise
-        return self._sealer(stack, store, Scratch(self.index_path, self.genesis, self.notices), dry=True)
-
-    def _sealer(self, stack: ExitStack, store: Store, sidecar: Sidecar, *, dry: bool = False) -> Sealer:
-        """Make ready index, torn tail and marks; what must be closed goes onto `stack`."""
-        marks = Marks(self.keyring, self.genesis, dry=dry)
-        stack.callback(marks.close)
-        index = sidecar.open(store, to_write=True, patient=not dry)
-        stack.callback(index.close)
-        height, tail = self._tail(store, index)
-        listed = self._sealing_keys(index)
-        held = marks.all_of(listed)
-        if tail is not None:
-            self._judge(tail, height, held if dry else held or [marks.of(listed[0])])
-            if not dry:
-                self._cut(store, tail)
-        head = sidecar.bring_forward(index, store, upto=tail.offset if tail is not None else None)
-        reader = Reader(store, index, self.genesis, head)  # the index must fit the sealed head to be built on
-        operator, recovery = reader.state.sealing_keys(), reader.state.parties[0].recovery_at(head.height + 1)
-        self._operator = next(filter(None, map(self.keyring.find, operator)), None)
-        # Keys may have been replaced in what was replayed, and a recovery key has sealed what it signed. Without any
-        # of them nothing can be sealed, but all can be checked.
-        for mark in {*held, *marks.all_of([*operator, *([recovery] if recovery is not None else [])])}:
-            check_mark(index, mark, head, advance=not dry)
-        core = Sealer(
-            store, index, self.genesis, header_frontier(index, head.height + 1), head, reader.block.header.time,
-            self._private_key, None if dry else marks.of, self._clock, self._has_key,
-        )  # fmt: skip
-        stack.callback(core.close)
-        if dry and index.head() != head:  # no lock kept others away: the state now fits another head than ours
-            raise IndexBusy("another process has brought the index forward")
-        return core
-
-    def _judge(self, tail: Frame, height: int, held: list[HighWaterMark]) -> None:
-        """Check that what stands behind the last whole block may be left out."""
-        for mark in held:
-            check_tail(tail, height, mark)
-        if held:
-            return
-        if tail.fault != "CC-TORN":
-            raise damaged(tail)
-        # A dry run of somebody who has no mark to judge by goes on as a reader does.
-        self.notices.append(f"The file ends inside a block at byte {tail.offset}: a write was cut off.")
-
-    def _tail(self, store: Store, index: Index) -> tuple[int, Frame | None]:
-        """Return the height of the last whole block, and the frame behind it that is not one, if there is one."""
-        head = index.head()
-        start, height = (head.end, head.height) if head is not None else (None, -1)
-        bad: Frame | None = None
-        for frame in store.scan(start):
-            if bad is not None:  # something stands behind it: this is no tail
-                raise damaged(bad)
-            if frame.fault is None:
-                height += 1
-            else:
-                bad = frame
-        return height, bad
-
-    def _cut(self, store: Store, tail: Frame) -> None:
-        kept = store.cut(tail.offset)
-        self.notices.append(f"A write was cut off at byte {tail.offset}; the bytes after it are kept in {kept}.")
-
-    def _sealing_keys(self, index: Index) -> list[bytes]:
-        head = index.head()
-        if head is None:
-            return [self.genesis.key]
-        return State.load(index, self.identity, self.genesis.version, head.height + 1).sealing_keys()
-
-    def _private_key(self, public: bytes) -> PrivateKey:
-        key = self._loaded.get(public)
-        if key is None:
-            entry = self.keyring.find(public)
-            if entry is None:
-                raise KeyAccessError(
-                    "CC-KEY-MISSING",
-                    f"the key {key_id(public).hex()[:16]}… is not in {self.keyring.directory}",
-                    key=public.hex(),
-                )
-            key = self._loaded[public] = self.keyring.load(entry, self._passphrase)
-        return key
-
-    def _has_key(self, public: bytes) -> bool:
-        return public in self._loaded or self.keyring.find(public) is not None
-
-    def _loose_key(self, party: str) -> PrivateKey:
-        """Make a key that no file keeps: a dry run leaves nothing behind."""
-        key = PrivateKey.generate()
-        self._loaded[key.public_key] = key
-        return key
-
-    def _make_key(self, party: str) -> PrivateKey:
-        """Make a key for a party, encrypted as the operator's is, or, where that is not at hand, as its own is."""
-        own = next((entry for entry in self.keyring.list() if entry.party == party), None)
-        model, passphrase = self._operator or own, None
-        if model is not None and self.keyring.is_encrypted(model):
-            if self._passphrase is None:
-                raise KeyAccessError("CC-PASSPHRASE", f"a passphrase is needed to make a key for {party!r}")
-            told = passphrase = self._passphrase(model)
-            # A mistyped passphrase must not lock a new key away for ever: it has to open the other key first.
-            self._loaded[model.public_key] = self.keyring.load(model, lambda entry: told)
-        _, key = self.keyring.create(self.origin, party, passphrase=passphrase)
-        self._loaded[key.public_key] = key
-        return key
+    def _readying(self) -> Readying:
+        return Readying(
+            self.path, self.genesis, self._sidecar, self.at_hand, self.notices, self._clock, self._distrust
+        )
 
 
 def _keyring(keys: str | os.PathLike[str] | Keyring | None) -> Keyring:

@@ -62,7 +62,7 @@ def lose(ledger: Ledger, name: str) -> None:
     path = next(entry.path for entry in ledger.keyring.list() if entry.party == name)
     for suffix in (".key", ".pub", ".mark"):
         path.with_suffix(suffix).unlink(missing_ok=True)
-    ledger._loaded.clear()
+    ledger.at_hand.loaded.clear()
 
 
 def control(id_: str, party: str, **fields: Any) -> Entry:
@@ -273,12 +273,12 @@ def test_any_two_of_three_keys_speak_for_the_party(three: Ledger) -> None:
     assert len(files) == 3
     for number, path in enumerate(files):
         path.rename(folder / "away")
-        three._loaded.clear()
+        three.at_hand.loaded.clear()
         add(three, spend(f"X-{number}"))
         (folder / "away").rename(path)
     for path in files[:2]:
         path.unlink()
-    three._loaded.clear()
+    three.at_hand.loaded.clear()
     refused(three, "CC-KEY-MISSING", spend("X-9"), kind=KeyAccessError)
     assert str(three.balance("ward")) == "7.00" and three.verify().holds
 
@@ -500,7 +500,7 @@ def test_no_owner_is_made_or_unmade_alone(shared: Ledger) -> None:
         folder = shared.keyring.directory
         path = next(entry.path for entry in shared.keyring.list() if entry.party == name)
         path.rename(folder / "away")
-        shared._loaded.clear()
+        shared.at_hand.loaded.clear()
         refused(shared, "CC-KEY-MISSING", change, kind=KeyAccessError)
         (folder / "away").rename(path)
     with pytest.raises(RefusedError) as caught, shared.writer() as writer:
