@@ -319,10 +319,13 @@ class Index:
     # ------------------------------------------------------------------------------- batches, saved state
 
     def find_batch(self, series: str, number: int) -> Batch | None:
+        batch = self.next_batch(series, number)
+        return batch if batch is not None and batch.first <= number else None
+
+    def next_batch(self, series: str, number: int) -> Batch | None:
         sql = "SELECT * FROM batches WHERE series = ? AND last >= ? ORDER BY last LIMIT 1"
         row = self.first(sql, (series, number))
-        batch = _batch(row) if row else None
-        return batch if batch is not None and batch.first <= number else None
+        return _batch(row) if row else None
 
     def last_batch(self, series: str) -> Batch | None:
         row = self.first("SELECT * FROM batches WHERE series = ? ORDER BY last DESC LIMIT 1", (series,))

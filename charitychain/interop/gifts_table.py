@@ -145,13 +145,20 @@ class SeriesInLedger:
 
 
 class Series:
-    """One series of a table: its rows are first all checked, then entered. The arguments are `SeriesInLedger`'s."""
+    """One series of a table: its rows are first all checked, then entered. Further arguments are `SeriesInLedger`'s.
+
+    Args:
+        file: The name of the table's file, where errors tell it.
+        tells: Gives each batch the reference of its record, when that is made.
+    """
 
     def __init__(
-        self, writer: Writer, *, account: str, series: str, origin: str | None = None, author: str | None = None
-    ) -> None:
+        self, writer: Writer, *, account: str, series: str, origin: str | None = None, author: str | None = None,
+        file: str = "", tells: Callable[[], str | None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._ledger = SeriesInLedger(writer, account=account, series=series, origin=origin, author=author)
-        self.name, self.unit = series, self._ledger.unit
+        self.name, self.unit, self.upto = series, self._ledger.unit, self._ledger.upto
+        self._file, self._tells = f"{file}, " if file else "", tells
         self._previous, self._wide = -1, False
         self._known: Iterator[columns.Gift] = iter(())
         self._known_upto = -1
@@ -162,14 +169,15 @@ class Series:
     def check(self, row: Row) -> None:
         """Check the next row against those before it and against what the ledger holds."""
         if row.id <= self._previous:
-            raise _bad(row.line, f"id {row.id} does not rise above {self._previous}")
+            raise _bad(row.line, f"id {row.id} does not rise above {self._previous}", self._file)
         self._previous = row.id
         self._wide = self._wide or row.second != bytes(16)
         if row.id > self._ledger.upto:
             if row.date is not None and self._ledger.is_to_come(row.date):
-                raise RefusedError("CC-FUTURE", f"line {row.line}: {row.date} is still to come", line=row.line)
+                where = f"{self._file}line {row.line}"
+                raise RefusedError("CC-FUTURE", f"{where}: {row.date} is still to come", line=row.line)
             if not self._ledger.has_room(row.amount):
-                raise _bad(row.line, "the account cannot take in 2^63 units or more in all")
+                raise _bad(row.line, "the account cannot take in 2^63 units or more in all", self._file)
             return
         lookup = self._ledger.lookup
         if row.id > self._known_upto:
@@ -177,7 +185,7 @@ class Series:
             self._known = columns.iterate_gifts(columns_at(lookup, batch.place), batch.width) if batch else iter(())
             self._known_upto = batch.last if batch else row.id
             if batch is not None:
-                self._date = self._ledger.check_batch(batch, "line", row.line)
+                self._date = self._ledger.check_batch(batch, "line", row.line, self._file)
             self._gift = next(self._known, None)
         while self._gift is not None and self._gift.id < row.id:
             self._gift = next(self._known, None)
@@ -188,7 +196,8 @@ class Series:
             what = "says something else than the ledger" if gift and gift.id == row.id else "is not in the ledger"
             raise RefusedError(
                 "CC-DUPLICATE-ID",
-                f"line {row.line}: gift {self.name}/{row.id} {what}, whose series has gone on to {self._ledger.upto}",
+                f"{self._file}line {row.line}: gift {self.name}/{row.id} {what}, whose series has gone on to"
+                f" {self._ledger.upto}",
                 line=row.line,
             )
 
@@ -197,7 +206,7 @@ class Series:
         if id_ <= self._ledger.upto and find_gift(self._ledger.lookup, f"{self.name}/{id_}") is not None:
             raise RefusedError(
                 "CC-DUPLICATE-ID",
-                f"line {line}: gift {self.name}/{id_} is in the ledger already, and would be left out now",
+                f"{self._file}line {line}: gift {self.name}/{id_} is in the ledger already, and would be left out now",
                 line=line,
             )
 
@@ -221,6 +230,7 @@ class Series:
             b"".join(row.donor for row in batch),
             b"".join(row.second for row in batch) if self._wide else None,
             batch[0].date,
+            self._tells(),
         )
 
 
@@ -347,5 +357,5 @@ def _person(line: int, value: str) -> bytes:
     return bytes.fromhex(value)
 
 
-def _bad(line: int, what: str) -> MalformedError:
-    return MalformedError("CC-TABLE", f"line {line}: {what}", line=line)
+def _bad(line: int, what: str, file: str = "") -> MalformedError:
+    return MalformedError("CC-TABLE", f"{file}line {line}: {what}", line=line)

@@ -1,22 +1,25 @@
 """Gifts as arrays: a series that is checked and filled many gifts at a time.
 
 `Fund` does with arrays what `charitychain.interop.gifts_table.Series` does with rows, and tells what rounding did.
+`OrdersInLedger` finds numbers of orders in all series of a prefix.
 
 Rules upheld here:
 
 - What the ledger holds is compared, array with array; the first gift that differs is named.
+- A number stands once in all series of a prefix, whatever account the listing of its order names now.
 - Sums of money are exact: 64-bit halves are added apart, since numpy's sums wrap silently.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charitychain import columns
 from charitychain.errors import RefusedError
 from charitychain.interop.gifts_table import GIFTS_IN_STATEMENT, SeriesInLedger
 from charitychain.programmes.orders import OrderFile
-from charitychain.state.lookup import columns_at
+from charitychain.state.lookup import Batch, Lookup, columns_at, find_gift
 from charitychain.writer import Writer
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-__all__ = ["PARTS", "Fund", "Part", "Remainders"]
+__all__ = ["PARTS", "Fund", "OrdersInLedger", "Part", "Remainders"]
 
 PARTS = 10_000
 """Parts of a smallest unit in which remainders are counted: a percentage has two decimals."""
@@ -66,18 +69,106 @@ class Part(NamedTuple):
         return self.taken(slice(start, end))
 
 
+class OrdersInLedger:
+    """Where orders stand in the series of a prefix, ``PREFIX-ACCOUNT`` of any account, as they were before an import.
+
+    Attributes:
+        highest: The highest number in any of them, -1 where there is none: no order above it has to be looked for.
+    """
+
+    def __init__(self, writer: Writer, prefix: str) -> None:
+        self._state = writer.core.state
+        self._series: list[_Numbers] = []
+        for account in self._state.accounts:
+            name = f"{prefix}-{account.id}"
+            last = self._state.lookup.last_batch(name)
+            if last is not None and last.account == account.number:
+                self._series.append(_Numbers(self._state.lookup, name, last.last))
+        self.highest = max((series.upto for series in self._series), default=-1)
+
+    def check(self, file: OrderFile, rows: Numbers, orders: Numbers, enters: NDArray[np.bool_]) -> None:
+        """Check orders, rising from call to call: no series has one that enters, nor one left out, but wholly reversed.
+
+        Raises:
+            RefusedError: ``CC-DUPLICATE-ID``.
+        """
+        found = sorted(at for series in self._series for at in series.find(orders))
+        for at, amount, name in found:
+            row, gift = int(rows[at]), f"{name}/{orders[at]}"
+            if enters[at]:
+                raise _stands(file, row, gift)
+            if self._state.reversed_of(gift) < amount:
+                raise _refused(
+                    file, row, gift,
+                    f"gift {gift} is in the ledger already, and would be left out now; if the order was cancelled or"
+                    " sent back, reverse that gift first",
+                )  # fmt: skip
+
+    def find(self, number: int) -> str | None:
+        """Return the gift of one order, whatever series it stands in."""
+        gifts = (f"{series.name}/{number}" for series in self._series if number <= series.upto)
+        return next((gift for gift in gifts if find_gift(self._state.lookup, gift) is not None), None)
+
+
+class _Numbers:
+    """The numbers of one series, of which a batch is held at a time."""
+
+    def __init__(self, lookup: Lookup, name: str, upto: int) -> None:
+        self._lookup, self.name, self.upto = lookup, name, upto
+        self._batch: Batch | None = None
+        self._held: tuple[Numbers, Numbers] | None = None
+
+    def find(self, orders: Numbers) -> Iterator[tuple[int, int, str]]:
+        """Yield which of some rising numbers are there: the place in `orders`, the amount, and the series' name."""
+        at, count = 0, int(orders.searchsorted(self.upto, "right"))
+        while at < count:
+            batch = self._batch
+            if batch is None or int(orders[at]) > batch.last:
+                batch, self._held = self._lookup.next_batch(self.name, int(orders[at])), None
+                if batch is None:
+                    return
+                self._batch = batch
+            at = max(at, int(orders.searchsorted(batch.first)))
+            end = int(orders.searchsorted(batch.last, "right"))
+            if at < end:
+                if self._held is None:
+                    whole = _Held(columns_at(self._lookup, batch.place), batch.width)
+                    self._held = whole.ids, whole.amounts
+                ids, amounts = self._held
+                places = ids.searchsorted(orders[at:end])
+                for place in (ids[places] == orders[at:end]).nonzero()[0].tolist():
+                    yield at + place, int(amounts[places[place]]), self.name
+            at = end
+
+
+def _stands(file: OrderFile, row: int, gift: str) -> RefusedError:
+    return _refused(
+        file, row, gift,
+        f"order {gift.rpartition('/')[2]} stands in the ledger already as gift {gift}, and would give to another"
+        " account now; an order gives once: give a listing that goes over to another cause a new id",
+    )  # fmt: skip
+
+
+def _refused(file: OrderFile, row: int, gift: str, what: str) -> RefusedError:
+    where = f"{file.path.name}, {file.unit} {file.number(row)}"
+    return RefusedError("CC-DUPLICATE-ID", f"{where}: {what}", **{file.unit: file.number(row)}, gift=gift)
+
+
 class Fund:
     """The gifts of one account: all are checked first, then entered."""
 
-    def __init__(self, writer: Writer, account: str, prefix: str, source: str, author: str | None) -> None:
+    def __init__(
+        self, writer: Writer, account: str, prefix: str, source: str, author: str | None, orders: OrdersInLedger
+    ) -> None:
+        self._orders = orders
         self._ledger = SeriesInLedger(
             writer, account=account, series=f"{prefix}-{account}", origin=source, author=author
         )
         self.account, self.series, self.unit = account, self._ledger.name, self._ledger.unit
+        self.upto = self._ledger.upto
         self.gifts = self.amount = self.kept_back = self.added = self.known = 0
         self._held: _Held | None = None  # the batch with which completed orders are compared now
         self._date: str | None = None  # and its date
-        self._left: _Held | None = None  # and the one in which no other order may be
         self._parts: list[Part] = []
         self._parts_date = ""
         self.waiting = 0
@@ -85,7 +176,7 @@ class Fund:
     def check_part(self, file: OrderFile, part: Part, date: str) -> None:
         """Check gifts of one date against what the ledger holds."""
         amount = _sum(part.amounts)
-        known = int((part.ids <= self._ledger.upto).sum())
+        known = int((part.ids <= self.upto).sum())
         self.gifts, self.amount, self.known = self.gifts + len(part.ids), self.amount + amount, self.known + known
         self.kept_back, self.added = self.kept_back + _sum(part.kept), self.added + _sum(part.added)
         if known < len(part.ids):
@@ -103,35 +194,11 @@ class Fund:
             self._compare(file, part.cut(at, end), held, date)
             at = end
 
-    def holds(self, number: int) -> bool:
-        """Say whether the series had gone on to this number before the import."""
-        return number <= self._ledger.upto
-
-    def check_left(self, file: OrderFile, rows: Numbers, orders: Numbers) -> None:
-        """Check that no gift of these orders is in the ledger."""
-        lookup = self._ledger.lookup
-        at, known = 0, int(orders.searchsorted(self._ledger.upto, "right"))
-        while at < known:
-            held = self._left
-            if held is None or not held.first <= int(orders[at]) <= held.last:
-                batch = lookup.find_batch(self.series, int(orders[at]))
-                if batch is None:
-                    at += 1
-                    continue
-                held = self._left = _Held(columns_at(lookup, batch.place), batch.width)
-            end = int(orders.searchsorted(held.last, "right"))
-            there = held.ids[held.ids.searchsorted(orders[at:end])] == orders[at:end]
-            if bool(there.any()):
-                first = at + int(there.argmax())
-                what = "is in the ledger already, and would be left out now"
-                raise self._differs(file, int(rows[first]), int(orders[first]), what)
-            at = end
-
     def _load(self, file: OrderFile, number: int, row: int) -> _Held:
         lookup = self._ledger.lookup
         batch = lookup.find_batch(self.series, number)
         if batch is None:
-            raise self._differs(file, row, number, "is not in the ledger")
+            raise self._absent(file, row, number)
         self._date = self._ledger.check_batch(batch, file.unit, file.number(row), f"{file.path.name}, ")
         return _Held(columns_at(lookup, batch.place), batch.width)
 
@@ -146,20 +213,27 @@ class Fund:
             same[:] = False
         if not bool(same.all()):
             first = int(np.argmin(same))
-            what = "says something else than the ledger" if there[first] else "is not in the ledger"
-            raise self._differs(file, int(part.rows[first]), int(part.ids[first]), what)
+            refused = self._differs if there[first] else self._absent
+            raise refused(file, int(part.rows[first]), int(part.ids[first]))
 
-    def _differs(self, file: OrderFile, row: int, number: int, what: str) -> RefusedError:
-        return RefusedError(
-            "CC-DUPLICATE-ID",
-            f"{file.path.name}, {file.unit} {file.number(row)}: gift {self.series}/{number} {what}, whose series has"
-            f" gone on to {self._ledger.upto}",
-            **{file.unit: file.number(row)},
-        )
+    def _absent(self, file: OrderFile, row: int, number: int) -> RefusedError:
+        if elsewhere := self._orders.find(number):
+            return _stands(file, row, elsewhere)
+        gift = f"{self.series}/{number}"
+        return _refused(
+            file, row, gift,
+            f"gift {gift} is not in the ledger, whose series has gone on to {self.upto}, and numbers of a series only"
+            " rise; number the sales in the order in which they complete",
+        )  # fmt: skip
+
+    def _differs(self, file: OrderFile, row: int, number: int) -> RefusedError:
+        gift = f"{self.series}/{number}"
+        what = f"says something else than the ledger, whose series has gone on to {self.upto}"
+        return _refused(file, row, gift, f"gift {gift} {what}")
 
     def enter_part(self, part: Part, date: str) -> int:
         """Take gifts of one date; return how many of them are new. Whole batches are recorded at once."""
-        known = int((part.ids <= self._ledger.upto).sum())
+        known = int((part.ids <= self.upto).sum())
         if known == len(part.ids):
             return 0
         if date != self._parts_date:

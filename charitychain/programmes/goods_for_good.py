@@ -11,8 +11,11 @@ Rules upheld here:
 - A gift is fixed × quantity, or price × quantity × percent rounded down to whole smallest units, and one at least.
 - What rounding keeps back and what that least unit adds are summed exactly, in ten-thousandths of the smallest unit;
   they are told for each account, and each batch says its own in its `reference`.
-- An order that was not completed never enters. All lines are checked before the first block; lines that the ledger
-  holds already are compared with it and skipped, so an import that was killed goes on where it stopped.
+- An order that was not completed never enters, and neither does a percentage of a price of 0; both are counted.
+- An order gives once: its number stands in one series of the prefix, whatever account its listing names now. One that
+  gave and would be left out now is refused, but where its gift was reversed.
+- All lines are checked before the first block; lines that the ledger holds already are compared with it and skipped, so
+  an import that was killed goes on where it stopped.
 - Memory grows with the listings, not with the orders, but in a dry run, which keeps what it would have written.
 - Money is whole 64-bit numbers, and each product is checked before it is made.
 
@@ -24,6 +27,7 @@ What it leaves to others: who may take in gifts (`charitychain.state`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,7 +37,7 @@ from typing import TYPE_CHECKING
 from charitychain.codec import MAX_INT
 from charitychain.errors import MalformedError, RefusedError, UnreadableError
 from charitychain.programmes.events import Event, bad_event, person, read_events, told
-from charitychain.programmes.gift_arrays import PARTS, Fund, Part, Remainders
+from charitychain.programmes.gift_arrays import PARTS, Fund, OrdersInLedger, Part, Remainders
 from charitychain.programmes.orders import Lines, OrderFile
 from charitychain.records import check_date
 from charitychain.units import Unit, parse_amount
@@ -52,6 +56,7 @@ _COLUMNS = ("listing", "merchant", "account", "fixed", "percent")
 _PERCENT = Unit("PERCENT", 2)
 _STATEMENTS_IN_GROWING_BLOCK = 10  # of full batches, for the most part
 _STATEMENTS_IN_BLOCK = 1_000
+_STATUSES = 1_000  # different ones; a column of more holds something else
 _GIFTS_WAITING = 500_000  # gifts of all accounts that wait for a full batch
 
 
@@ -79,15 +84,22 @@ class ImportedOrders:
 
     Attributes:
         added, known, blocks: Gifts that are new, that the ledger held before, and blocks sealed.
-        left_out: How many orders did not enter, since they are not completed.
+        left: How many orders did not enter since they have which other status.
+        gave_nothing: How many completed orders did not enter since they promised a percentage of 0.
         accounts: One for each account that got a gift, in the order of the listings.
     """
 
     added: int
     known: int
     blocks: int
-    left_out: int
+    left: dict[str, int]
+    gave_nothing: int
     accounts: tuple[FundTotals, ...]
+
+    @property
+    def left_out(self) -> int:
+        """How many orders did not enter in all."""
+        return sum(self.left.values()) + self.gave_nothing
 
 
 class _Listings:
@@ -96,6 +108,7 @@ class _Listings:
     def __init__(self, writer: Writer, path: Path, prefix: str, author: str | None) -> None:
         import numpy as np
 
+        self._in_ledger = OrdersInLedger(writer, prefix)
         self.index: dict[str, int] = {}
         self.funds: list[Fund] = []
         by_account: dict[str, int] = {}
@@ -108,7 +121,7 @@ class _Listings:
                 raise bad_event(path, event.line, what)
             if account not in by_account:
                 try:
-                    self.funds.append(Fund(writer, account, prefix, SOURCE, author))
+                    self.funds.append(Fund(writer, account, prefix, SOURCE, author, self._in_ledger))
                 except RefusedError as error:
                     where = f"{path.name}, line {event.line}"
                     raise RefusedError(error.code, f"{where}: {error.message}", line=event.line) from error
@@ -120,28 +133,57 @@ class _Listings:
             merchants += bytes.fromhex(person(path, event, "merchant"))
         table = np.array(rows, np.int64).reshape(-1, 4)
         self.fund, self.fixed, self.rate, self.decimals = (np.ascontiguousarray(table[:, i]) for i in range(4))
+        self.upto = np.array([fund.upto for fund in self.funds], np.int64)
         self.fund = self.fund.astype(np.min_scalar_type(len(self.funds)))  # numpy sorts small numbers much faster
         self.merchants = np.frombuffer(bytes(merchants), np.uint8).reshape(-1, 16)
 
-    def parts(self, file: OrderFile, lines: Lines) -> Iterator[tuple[Fund, Part, str]]:
-        """Yield the gifts of lines by fund, and by date within it."""
+    def giving(self, file: OrderFile, lines: Lines) -> tuple[Lines, Numbers]:
+        """Return the lines, those that give nothing among the ones that were left out, and the listing of each."""
         import numpy as np
 
-        if not len(lines.rows):
-            return
         places = np.array([self.index.get(id_, -1) for id_ in lines.listings], np.int64)
         at = places[lines.listing]
         if bool((at < 0).any()):
             row = int(np.argmax(at < 0))
             name = lines.listings[int(lines.listing[row])]
             raise file.bad(int(lines.rows[row]), f"there is no listing {name!r:.60}")
+        free = lines.digits == 0
+        if not bool(free.any()):
+            return lines, at
+        free &= self.fixed[at] == 0
+        left_rows = np.concatenate([lines.left_rows, lines.rows[free]])
+        left_orders = np.concatenate([lines.left_orders, lines.orders[free]])
+        gives = ~free
+        names = ("rows", "orders", "listing", "digits", "decimals", "quantity", "consumers", "date")
+        kept = {name: getattr(lines, name)[gives] for name in names}
+        return lines._replace(**kept, left_rows=np.sort(left_rows), left_orders=np.sort(left_orders)), at[gives]
+
+    def check_numbers(self, file: OrderFile, lines: Lines, at: Numbers) -> None:
+        """Check that orders which are new to their series stand in no other, and that those left out stand in none."""
+        import numpy as np
+
+        highest = self._in_ledger.highest
+        if all(int(orders[0]) > highest for orders in (lines.orders, lines.left_orders) if len(orders)):
+            return
+        new, left = (lines.orders > self.upto[self.fund[at]]) & (lines.orders <= highest), lines.left_orders <= highest
+        rows = np.concatenate([lines.rows[new], lines.left_rows[left]])
+        rising = np.argsort(rows)
+        enters = np.arange(len(rows)) < int(new.sum())
+        orders = np.concatenate([lines.orders[new], lines.left_orders[left]])
+        self._in_ledger.check(file, rows[rising], orders[rising], enters[rising])
+
+    def parts(self, file: OrderFile, lines: Lines, at: Numbers) -> Iterator[tuple[Fund, Part, str]]:
+        """Yield the gifts of lines, of which `giving` told the listings, by fund, and by date within it."""
+        import numpy as np
+
+        if not len(lines.rows):
+            return
         amounts, kept, added = self._amounts(file, lines, at)
-        donors = np.frombuffer(lines.consumers, np.uint8).reshape(-1, 16)
         for date in lines.dates:
             if date:
                 self._check_date(file, lines, date)
         fund = self.fund[at]
-        whole = Part(lines.rows, lines.orders, amounts, kept, added, donors, self.merchants[at])
+        whole = Part(lines.rows, lines.orders, amounts, kept, added, lines.consumers, self.merchants[at])
         dates = lines.date
         if bool((fund != fund[0]).any()):
             order = np.argsort(fund, kind="stable")
@@ -155,13 +197,19 @@ class _Listings:
         """Return the amount of each line, what it kept back and what was added, in parts."""
         import numpy as np
 
-        shift = self.decimals[at] - lines.decimals
-        if bool((shift < 0).any()):
-            row = int(np.argmax(shift < 0))
-            unit = self.funds[int(self.fund[at[row]])].unit
-            raise file.bad(int(lines.rows[row]), f"price has more decimals than {unit.code}, which has {unit.decimals}")
+        shift, digits = self.decimals[at] - lines.decimals, lines.digits
+        if bool((shift < 0).any()):  # fine, where they are zeros
+            cut = 10 ** np.maximum(-shift, 0)
+            digits = digits // cut
+            lossy = digits * cut != lines.digits
+            if bool(lossy.any()):
+                row = int(np.argmax(lossy))
+                unit = self.funds[int(self.fund[at[row]])].unit
+                what = f"price has more decimals than {unit.code}, which has {unit.decimals}"
+                raise file.bad(int(lines.rows[row]), what)
+            shift = np.maximum(shift, 0)
         fixed = self.fixed[at]
-        base = np.where(fixed > 0, fixed, lines.digits)
+        base = np.where(fixed > 0, fixed, digits)
         shift[fixed > 0] = 0
         powers = 10 ** np.arange(13)
         large = base > (MAX_INT // powers)[shift]
@@ -188,18 +236,6 @@ class _Listings:
             row = int(np.argmax(lines.date == lines.dates.index(date)))
             raise file.bad(int(lines.rows[row]), error.message) from error
 
-    def check_left_out(self, file: OrderFile, lines: Lines) -> None:
-        """Check that orders which are not completed are not in the ledger already."""
-        import numpy as np
-
-        if not len(lines.left_rows):
-            return
-        at = np.array([self.index.get(id_, -1) for id_ in lines.left_listings], np.int64)
-        for number, fund in enumerate(self.funds):
-            if fund.holds(int(lines.left_orders[0])):
-                mine = (at >= 0) & (self.fund[at] == number)
-                fund.check_left(file, lines.left_rows[mine], lines.left_orders[mine])
-
 
 def import_orders(
     writer: Writer,
@@ -223,7 +259,8 @@ def import_orders(
         UnreadableError: ``CC-UNREADABLE``: a file cannot be opened, or pyarrow is not installed.
         MalformedError, RefusedError: naming the line or row; nothing of this file was recorded. ``CC-TABLE``;
             ``CC-UNKNOWN-ACCOUNT``: a cause is no account. ``CC-DUPLICATE-ID``: an order that is in the ledger says
-            something else, or would be left out now.
+            something else, would give to another account, or would be left out now; or one completed too late for the
+            numbers of its series, which only rise.
     """
     file = OrderFile(orders_path)
     listings = _Listings(writer, listings_path, series, author)
@@ -232,17 +269,22 @@ def import_orders(
     def half(number: int) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, size: progress(number * size + done, 2 * size)
 
-    left_out = 0
-    for lines in file.lines(half(0)):
+    left, left_out = Counter[str](), 0
+    for told_lines in file.lines(half(0)):
+        lines, at = listings.giving(file, told_lines)
+        left.update(lines.left)
         left_out += len(lines.left_rows)
-        listings.check_left_out(file, lines)
-        for fund, part, date in listings.parts(file, lines):
+        if len(left) > _STATUSES:
+            what = f"up to here there are more than {_STATUSES} different statuses; is the column 'status' another one?"
+            raise file.bad(int(lines.left_rows[-1]), what)
+        listings.check_numbers(file, lines, at)
+        for fund, part, date in listings.parts(file, lines, at):
             fund.check_part(file, part, date)
     known, gifts = (sum(getattr(fund, name) for fund in listings.funds) for name in ("known", "gifts"))
     added = blocks = 0
     if known < gifts:
-        for lines in file.lines(half(1)):
-            for fund, part, date in listings.parts(file, lines):
+        for told_lines in file.lines(half(1)):
+            for fund, part, date in listings.parts(file, *listings.giving(file, told_lines)):
                 added += fund.enter_part(part, date)
                 if core.pending >= _STATEMENTS_IN_GROWING_BLOCK:
                     writer.commit()
@@ -255,7 +297,7 @@ def import_orders(
         for fund in listings.funds
         if fund.gifts
     )
-    return ImportedOrders(added, known, blocks, left_out, totals)
+    return ImportedOrders(added, known, blocks, dict(left), left_out - left.total(), totals)
 
 
 def _flush(writer: Writer, funds: list[Fund]) -> int:

@@ -1,8 +1,9 @@
 """Orders: the lines of a table of orders, CSV or Parquet, as arrays, batch by batch.
 
 The columns are ``order,listing,consumer,price,status`` and, where they are there, ``quantity`` and ``date``, in any
-order. A file whose name ends with ``.parquet`` is Parquet, with text, whole numbers, decimals or dates in its columns;
-every other is CSV in UTF-8 with a header. `charitychain.programmes.goods_for_good` makes gifts of them.
+order. A file whose name ends with ``.parquet`` is Parquet, with text, whole numbers, decimals, dates or timestamps in
+its columns, and pseudonyms also as 16 bytes; every other is CSV in UTF-8 with a header.
+`charitychain.programmes.goods_for_good` makes gifts of them.
 
 Rules upheld here:
 
@@ -10,7 +11,9 @@ Rules upheld here:
 - Numbers are taken from their text, digit by digit: nothing passes through a float, and a column of floats is refused.
 - pyarrow reads the next batch on another core while this one is looked at.
 - Every row must fit, and an error names its line (CSV) or row (Parquet), both counted from 1.
-- Only lines with the status `completed` are read further; the numbers of all orders rise strictly.
+- Only lines with the status `completed` are read further; one that looks like it and is not is an error, and others
+  are counted by name. The numbers of all orders rise strictly.
+- A timestamp is its day in UTC; one of another time zone is refused.
 
 pyarrow does the reading; it is the extra ``tables`` and imported only when a file is opened.
 """
@@ -26,7 +29,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charitychain.codec import MAX_INT
 from charitychain.errors import MalformedError, UnreadableError
-from charitychain.programmes.events import bad_event
+from charitychain.programmes.events import bad_event, read_events
+from charitychain.programmes.parquet_text import as_text, can_be_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +64,8 @@ class Lines(NamedTuple):
         quantity: 1 where it is not told.
         consumers: 16 bytes a line, zero where nobody is named.
         dates, date: Dates, empty where none is told, and for each line which of them.
-        left_rows, left_orders, left_listings: The lines that were left out.
+        left_rows, left_orders: The lines that were left out.
+        left: How many of them have which status.
     """
 
     rows: Numbers
@@ -70,12 +75,12 @@ class Lines(NamedTuple):
     digits: Numbers
     decimals: Numbers
     quantity: Numbers
-    consumers: bytes
+    consumers: NDArray[np.uint8]
     dates: list[str]
     date: Numbers
     left_rows: Numbers
     left_orders: Numbers
-    left_listings: list[str]
+    left: dict[str, int]
 
 
 class OrderFile:
@@ -142,6 +147,8 @@ class OrderFile:
         import pyarrow as pa
         from pyarrow import csv
 
+        if next(read_events(self.path, required=REQUIRED, optional=OPTIONAL), None) is None:
+            return  # it looks at the header and the first row, as in every other table
         with pa.OSFile(str(self.path), "rb") as file:
             reader = csv.open_csv(
                 file,
@@ -151,7 +158,6 @@ class OrderFile:
                     column_types=dict.fromkeys((*REQUIRED, *OPTIONAL), pa.string()), strings_can_be_null=False
                 ),
             )
-            self._check_names(reader.schema.names)
             for batch in reader:
                 yield batch, file.tell(), self.size
 
@@ -163,31 +169,24 @@ class OrderFile:
             schema = file.schema_arrow
             self._check_names(schema.names)
             for field in schema:
-                kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-                fits = (
-                    pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_decimal,
-                    pa.types.is_date32, pa.types.is_null,
-                )  # fmt: skip
-                if not any(is_of(kind) for is_of in fits):
-                    raise self.bad(
-                        0, f"column {field.name!r} holds {kind}; it must hold text, whole numbers, decimals or dates"
-                    )
+                if not can_be_text(field.type, or_bytes=field.name == "consumer"):
+                    fits = "text, whole numbers, decimals, dates or timestamps in UTC"
+                    raise self.bad(0, f"column {field.name!r} holds {field.type}; it must hold {fits}")
             done = 0
             for batch in file.iter_batches(_ROWS_IN_BATCH):
-                texts = [column.cast(pa.string()).fill_null("") for column in batch.columns]
+                texts = [as_text(column) for column in batch.columns]
                 done += batch.num_rows
                 yield pa.RecordBatch.from_arrays(texts, names=schema.names), done, file.metadata.num_rows
 
     def _check_names(self, names: list[str]) -> None:
         known = (*REQUIRED, *OPTIONAL)
-        first = 0 if self.is_parquet else -1
         for name in names:
             if name not in known or names.count(name) > 1:
                 what = "stands there twice" if name in known else f"is not known; there may be {', '.join(known)}"
-                raise self.bad(first, f"column {name!r:.60} {what}")
+                raise self.bad(0, f"column {name!r:.60} {what}")
         for name in REQUIRED:
             if name not in names:
-                raise self.bad(first, f"the column {name!r} is missing")
+                raise self.bad(0, f"the column {name!r} is missing")
 
     def _explained(self, told: str, first: int) -> MalformedError:
         """Return what is wrong where pyarrow could not read on, with the line, which it does not always tell."""
@@ -198,22 +197,21 @@ class OrderFile:
                         line.decode("utf-8")
                     except UnicodeDecodeError:
                         return self.bad(number - 1, "it is no UTF-8 text")
-            if found := re.search(r"Row #(\d+): (.*)", told):
-                return self.bad(int(found[1]) - 2, found[2][:80])
-            if "Expected" in told:  # it tells the text of the line, and not its number: look for it
-                return self.bad(self._misfit(first), told.partition("parse error: ")[2][:80] or told[:80])
+            if "Expected" in told:  # it does not always tell the line
+                return self._misfit(first)
         return self.bad(max(first, 0), f"it cannot be read from here on: {told:.120}")
 
-    def _misfit(self, first: int) -> int:
-        """Return the first row after `first` that has not as many fields as the header."""
+    def _misfit(self, first: int) -> MalformedError:
+        """Return the error for the first row from `first` on that has not as many fields as the header."""
         import csv
 
         with self.path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader([file.readline()]))
+            expected = len(next(csv.reader([file.readline()])))
             for row, line in enumerate(file):
-                if row >= first and len(next(csv.reader([line]), [])) != len(header):
-                    return row
-        return first
+                found = len(next(csv.reader([line]), []))
+                if row >= first and found not in (0, expected):
+                    return self.bad(row, f"expected {expected} fields, found {found}")
+        return self.bad(first, f"a row has not {expected} fields")
 
 
 def _ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
@@ -223,6 +221,11 @@ def _ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, batches, None)
             yield batch
+
+
+def _looks_completed(status: str) -> bool:
+    """Say whether a status is nothing, or `completed` but for case and white space."""
+    return "".join(status.split()).casefold() in ("", COMPLETED)
 
 
 class _Rows:
@@ -239,17 +242,26 @@ class _Rows:
         import numpy as np
         import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
 
+        if not self._file.is_parquet:
+            self._drop_blank()
         orders = self._whole("order")
-        if orders[0] <= previous or not bool((orders[1:] > orders[:-1]).all()):
-            before = np.concatenate([np.array([previous], np.int64), orders[:-1]])
-            at = int(np.argmax(orders <= before))
-            raise self._bad(at, f"order {orders[at]} does not rise above {before[at]}")
-        last, left = int(orders[-1]), (orders[:0], orders[:0], list[str]())
-        entering = pc.equal(self._batch.column("status"), COMPLETED)
+        last, left_rows, left_orders, left = previous, orders[:0], orders[:0], dict[str, int]()
+        if len(orders):
+            last = int(orders[-1])
+            if orders[0] <= previous or not bool((orders[1:] > orders[:-1]).all()):
+                before = np.concatenate([np.array([previous], np.int64), orders[:-1]])
+                at = int(np.argmax(orders <= before))
+                raise self._bad(at, f"order {orders[at]} does not rise above {before[at]}")
+        status = self._batch.column("status")
+        entering = pc.equal(status, COMPLETED)
         if not pc.all(entering).as_py():
+            counted = pc.value_counts(status.filter(pc.invert(entering)))
+            left = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+            if any(map(_looks_completed, left)):
+                what = f"status must be {COMPLETED!r} exactly, or the name of another state"
+                raise self._refused("status", lambda text: text == COMPLETED or not _looks_completed(text), what)
             kept = entering.to_numpy(zero_copy_only=False)
-            dropped = self._batch.column("listing").filter(pc.invert(entering)).to_pylist()
-            left = (self._rows[~kept], orders[~kept], dropped)
+            left_rows, left_orders = self._rows[~kept], orders[~kept]
             used = [name for name in self._batch.schema.names if name not in ("order", "status")]
             self._batch = self._batch.select(used).filter(entering)
             self._rows, orders = self._rows[kept], orders[kept]
@@ -258,8 +270,21 @@ class _Rows:
         dates, date = self._distinct("date")
         return Lines(
             self._rows, orders, listings, listing, digits, decimals, self._quantity(), self._people(), dates, date,
-            *left,
+            left_rows, left_orders, left,
         ), last  # fmt: skip
+
+    def _drop_blank(self) -> None:
+        """Drop the lines that hold nothing at all: pyarrow makes rows of empty fields of them."""
+        import numpy as np
+        import pyarrow.compute as pc
+
+        _, bounds = self._bytes("order")
+        if bool((bounds[1:] > bounds[:-1]).all()):
+            return
+        told = np.zeros(len(self._rows), np.bool_)
+        for column in self._batch.columns:
+            told |= pc.not_equal(column, "").to_numpy(zero_copy_only=False)
+        self._batch, self._rows = self._batch.filter(told), self._rows[told]
 
     def _bad(self, at: int, what: str) -> MalformedError:
         return self._file.bad(int(self._rows[at]), what)
@@ -325,7 +350,7 @@ class _Rows:
             raise self._bad(int(np.argmin(found)), "quantity must be 1 at least, found '0'")
         return found
 
-    def _price(self) -> tuple[Numbers, Numbers]:
+    def _price(self, *, stripped: bool = False) -> tuple[Numbers, Numbers]:
         """Return the digits of prices as whole numbers, and how many of them stand behind the point."""
         import numpy as np
         import pyarrow as pa
@@ -345,6 +370,12 @@ class _Rows:
         good = len(digits) == int(starts[-1]) and bool(((digits - 48) < 10).all())  # no price has a second point
         good = good and bool(whole.min() >= 1) and bool((whole + decimals).max() <= _PRICE_DIGITS)
         if not good or bool(((decimals < 1) & has_point | (data[bounds[:-1]] == 48) & (whole > 1)).any()):
+            if not stripped:  # of decimals such as 12.500000000000000000, zeros are no digits too many
+                at = self._batch.schema.get_field_index("price")
+                column = pc.replace_substring_regex(self._batch.column(at), r"^(\d+)\.0+$", r"\1")
+                column = pc.replace_substring_regex(column, r"^(\d+\.\d*[1-9])0+$", r"\1")
+                self._batch = self._batch.set_column(at, "price", column)
+                return self._price(stripped=True)
             what = f"price must be plain digits, {_PRICE_DIGITS} at most, with at most one point, such as 12.50"
             raise self._refused(
                 "price", lambda text: _PRICE.fullmatch(text) and len(text.replace(".", "")) <= _PRICE_DIGITS, what
@@ -352,7 +383,7 @@ class _Rows:
         buffers = [None, pa.py_buffer(starts), pa.py_buffer(digits)]
         return pa.Array.from_buffers(pa.string(), count, buffers).cast(pa.int64()).to_numpy(), decimals
 
-    def _people(self) -> bytes:
+    def _people(self) -> NDArray[np.uint8]:
         import numpy as np
 
         data, bounds = self._bytes("consumer")
@@ -363,10 +394,11 @@ class _Rows:
                 raise ValueError("of another length")
             found = binascii.unhexlify(data.data)
         except ValueError:  # binascii.Error is one
-            what = "consumer must be 32 hexadecimal digits or nothing, never a name"
+            what = "consumer must be 32 hexadecimal digits (in Parquet also 16 bytes) or nothing, never a name"
             raise self._refused("consumer", _PERSON.fullmatch, what) from None
+        named = np.frombuffer(found, np.uint8).reshape(-1, 16)
         if bool(told.all()):
-            return found
+            return named
         people = np.zeros((len(lengths), 16), np.uint8)
-        people[told] = np.frombuffer(found, np.uint8).reshape(-1, 16)
-        return people.tobytes()
+        people[told] = named
+        return people

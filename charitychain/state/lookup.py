@@ -101,8 +101,14 @@ class Lookup(Protocol):
 
     def trie(self, account: int, which: int) -> TrieStore: ...
     def find_batch(self, series: str, number: int) -> Batch | None: ...
+    def next_batch(self, series: str, number: int) -> Batch | None:
+        """Return the first batch that ends with this gift number or a higher one."""
+
     def last_batch(self, series: str) -> Batch | None: ...
     def put_batch(self, batch: Batch) -> None: ...
+    def batches(self, series: str) -> Iterator[Batch]:
+        """Yield the batches of a series in the order of their gifts' numbers."""
+
     def statement(self, height: int, statement: int) -> SignedStatement:
         """Return a statement of the ledger, or of the block that is being built."""
 

@@ -28,7 +28,8 @@ def main() -> None:
             entered = import_orders(writer, HERE / "orders.csv", HERE / "listings.csv", author="self")
         print(f"{entered.added} orders were completed and gave; {entered.left_out} was not, and gave nothing.")
         for fund in entered.accounts:
-            print(f"  {fund.account}: {fund.gifts} gifts, {fund.amount} fen; rounding: {fund.rounding} (fen)")
+            gifts = f"{fund.gifts} gift{'s' * (fund.gifts != 1)}"
+            print(f"  {fund.account}: {gifts}, {fund.amount} fen; rounding: {fund.rounding} (fen)")
         with ledger.writer() as writer:
             writer.acknowledgement(
                 "A-1", acknowledges="gfg-school/1006", upto=True, author="school-fund", date="2026-05-31"

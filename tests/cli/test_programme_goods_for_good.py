@@ -30,23 +30,26 @@ def shop(cli: Cli) -> Cli:
 def test_the_example(shop: Cli) -> None:
     """The example's orders become gifts; entered again they are known; what rounding did is told each time."""
     accounts = [
-        {"account": "meals", "series": "G-meals", "unit": "CNY", "gifts": 1, "amount": "0.30", "kept_back": 0,
-         "least_added": 0},
-        {"account": "school", "series": "G-school", "unit": "CNY", "gifts": 3, "amount": "4.77", "kept_back": 8500,
-         "least_added": 9680},
+        {"account": "meals", "series": "G-meals", "unit": "CNY", "gifts": 1, "amount": "0.30",
+         "rounding_kept_back": 0, "rounding_added": 0},
+        {"account": "school", "series": "G-school", "unit": "CNY", "gifts": 3, "amount": "4.77",
+         "rounding_kept_back": 8500, "rounding_added": 9680},
     ]  # fmt: skip
     command = (*COMMAND, "--series", "G")
     before = shop.ledger.read_bytes()
-    told = {"added": 4, "known": 0, "blocks": 1, "left_out": 1, "dry_run": True}
+    told = {
+        "added": 4, "known": 0, "blocks": 1, "left_out": 1, "left_out_by_status": {"cancelled": 1}, "gave_nothing": 0,
+        "dry_run": False,
+    }  # fmt: skip
     found = shop.json(*command, "--dry-run")
     assert {name: found[name] for name in ("added", "left_out", "dry_run")} == {
         "added": 4, "left_out": 1, "dry_run": True,
     }  # fmt: skip
     assert shop.ledger.read_bytes() == before
-    assert _plain(shop.json(*command)) == {**told, "dry_run": False, "accounts": accounts}
-    told = {"added": 0, "known": 4, "blocks": 0, "left_out": 1, "dry_run": False}
     assert _plain(shop.json(*command)) == {**told, "accounts": accounts}
-    assert "0 added, 4 were there already; not completed, and so left out: 1\n" in shop.ok(*command)
+    told |= {"added": 0, "known": 4, "blocks": 0}
+    assert _plain(shop.json(*command)) == {**told, "accounts": accounts}
+    assert "0 added, 4 were there already; left out: 1 cancelled\n" in shop.ok(*command)
     assert json.loads(shop.ok(*command, "--format", "jsonl"))["known"] == 4
     assert shop.ok(*command, "--format", "csv").splitlines()[2] == "school,G-school,CNY,3,4.77,8500,9680"
     assert shop.json("trace", "G-school/1002")["amount"] == "0.89"
@@ -60,7 +63,7 @@ def _plain(found: dict[str, object]) -> dict[str, object]:
     """Return an answer with its whole numbers as such, which JSON may have as text."""
     return {
         name: [
-            {key: int(v) if key in ("gifts", "kept_back", "least_added") else v for key, v in row.items()}
+            {key: int(v) if key in ("gifts", "rounding_kept_back", "rounding_added") else v for key, v in row.items()}
             for row in value
         ] if isinstance(value, list) else value
         for name, value in found.items()
@@ -83,6 +86,41 @@ def test_refusals_and_their_exit_codes(shop: Cli) -> None:
     shop.ok(*COMMAND)
     (shop.work / "orders.csv").write_text(text.replace("59.90,completed", "69.90,completed"))
     assert "[CC-DUPLICATE-ID]" in shop.fails(7, *COMMAND)
+
+
+def test_what_was_left_out_is_told(shop: Cli) -> None:
+    """Statuses are counted by name, the most frequent ones first, 20 at most, all in JSON; hostile text is escaped."""
+    header, *_ = (shop.work / "orders.csv").read_text().splitlines()
+    statuses = ["cancelled"] * 4 + ["\x1b[31mshipped"] + [f"state {number:02d}" for number in range(20)]
+    rows = [f"{number},tea,,1,{status},1," for number, status in enumerate(statuses)]
+    (shop.work / "orders.csv").write_text("\n".join((header, *rows, "99,scarf,,0,completed,1,")))
+    told = shop.ok(*COMMAND, "--dry-run").splitlines()
+    assert told[0].startswith(
+        "0 would be added, 0 were there already; left out: 4 cancelled, 1 \\u001b[31mshipped, 1 state 00, "
+    )
+    assert told[0].endswith(", 1 state 17, 2 of other statuses (2)")
+    assert told[1:] == ["left out, too, since a percentage of a price of 0 is nothing: 1"]
+    found = shop.json(*COMMAND)
+    assert (found["left_out"], found["gave_nothing"]) == (26, 1)
+    assert len(found["left_out_by_status"]) == 22 and found["left_out_by_status"]["cancelled"] == 4
+    (shop.work / "orders.csv").write_text(f"{header}\n")
+    assert shop.ok(*COMMAND) == "0 added, 0 were there already; nothing was left out\n"
+
+
+def test_an_order_is_refunded(shop: Cli) -> None:
+    """A listing that moved gives nothing twice; a refund needs the reversal of the gift, and is then taken."""
+    shop.ok(*COMMAND)
+    listings, orders = ((shop.work / name).read_text() for name in ("listings.csv", "orders.csv"))
+    (shop.work / "listings.csv").write_text(listings.replace(",meals,", ",school,"))
+    said = shop.fails(7, *COMMAND)
+    assert "orders.csv, line 2: order 1001 stands in the ledger already as gift gfg-meals/1001" in said
+    (shop.work / "orders.csv").write_text(orders.replace("12.00,completed", "12.00,refunded"))
+    for text in (listings, listings.replace(",meals,", ",school,"), listings.replace("tea,", "coffee,")):
+        (shop.work / "listings.csv").write_text(text)
+        assert "line 2: gift gfg-meals/1001 is in the ledger already" in shop.fails(7, *COMMAND)
+    shop.ok("reverse", "gfg-meals/1001", "--id", "R-1")
+    assert "0 added, 3 were there already; left out: 1 cancelled, 1 refunded\n" in shop.ok(*COMMAND)
+    assert shop.json("verify")["holds"]
 
 
 def test_without_pyarrow_it_says_what_to_install(shop: Cli) -> None:

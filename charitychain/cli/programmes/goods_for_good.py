@@ -13,6 +13,20 @@ from charitychain.cli.session import formatted, on_ledger, opened, with_keys
 __all__ = ["command"]
 
 
+_STATUSES_TOLD = 20
+
+
+def _left_out(left: dict[str, int]) -> str:
+    """Say how many orders have which status, the most frequent ones first."""
+    if not left:
+        return "nothing was left out"
+    ranked = sorted(left.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = [f"{count} {output.safe(status[:40])}" for status, count in ranked[:_STATUSES_TOLD]]
+    if rest := ranked[_STATUSES_TOLD:]:
+        told.append(f"{sum(count for _, count in rest)} of other statuses ({len(rest)})")
+    return f"left out: {', '.join(told)}"
+
+
 @click.command()
 @click.argument("orders", type=click.Path(path_type=Path))
 @click.option(
@@ -47,24 +61,25 @@ def command(
     accounts = [
         {
             "account": fund.account, "series": fund.series, "unit": fund.unit.code, "gifts": fund.gifts,
-            "amount": format_amount(fund.amount, fund.unit), "kept_back": fund.rounding.kept_back,
-            "least_added": fund.rounding.added,
+            "amount": format_amount(fund.amount, fund.unit), "rounding_kept_back": fund.rounding.kept_back,
+            "rounding_added": fund.rounding.added,
         }
         for fund in done.accounts
     ]  # fmt: skip
     facts = {
         "added": done.added, "known": done.known, "blocks": done.blocks, "dry_run": dry_run, "left_out": done.left_out,
+        "left_out_by_status": done.left, "gave_nothing": done.gave_nothing,
     }  # fmt: skip
     if as_json or format_ in ("json", "jsonl"):
         output.write_json({**facts, "accounts": accounts}, line=not as_json and format_ == "jsonl")
     elif format_ == "csv":
-        names = ("account", "series", "unit", "gifts", "amount", "kept_back", "least_added")
+        names = ("account", "series", "unit", "gifts", "amount", "rounding_kept_back", "rounding_added")
         output.show_rows("csv", names, [tuple(fund.values()) for fund in accounts])
     else:
         what = "would be added" if dry_run else "added"
-        output.echo(
-            f"{done.added} {what}, {done.known} were there already; not completed, and so left out: {done.left_out}"
-        )
+        output.echo(f"{done.added} {what}, {done.known} were there already; {_left_out(done.left)}")
+        if done.gave_nothing:
+            output.echo(f"left out, too, since a percentage of a price of 0 is nothing: {done.gave_nothing}")
         for fund in done.accounts:
             money = f"{format_amount(fund.amount, fund.unit)} {fund.unit.code}"
             rounding = f"rounding, in smallest units: {fund.rounding}" if any(fund.rounding) else "nothing was rounded"
