@@ -77,12 +77,16 @@ def enter(kind: str, letter: str, options: dict[str, Any], **fields: Any) -> Non
     seal([entry], options)
 
 
-def seal_made(entry: dict[str, Any], options: dict[str, Any]) -> None:
-    """Seal an entry that was made elsewhere, with the options of every record; a reference of its own comes first."""
+def seal_made(entry: dict[str, Any], options: dict[str, Any], beside: dict[str, Any] | None = None) -> None:
+    """Seal an entry that was made elsewhere, with the options of every record; a reference of its own comes first.
+
+    Args:
+        beside: Facts that JSON tells beside those of the record.
+    """
     words = [text for text in (entry.get("reference"), options.pop("reference")) if text]
     told = {name: options.pop(name) for name in ("date", "author")}
     evidence = list(options.pop("evidence")) or None
-    seal([{**entry, **told, "reference": "; ".join(words) or None, "evidence": evidence}], options)
+    seal([{**entry, **told, "reference": "; ".join(words) or None, "evidence": evidence}], options, beside)
 
 
 def new_id(letter: str) -> str:
@@ -90,10 +94,17 @@ def new_id(letter: str) -> str:
     return f"{letter}-{secrets.token_hex(5)}"
 
 
-def seal(listed: list[dict[str, Any]], options: dict[str, Any]) -> None:
+def seal(
+    listed: list[dict[str, Any]], options: dict[str, Any], beside: dict[str, Any] | None = None, *,
+    as_list: bool = False,
+) -> None:  # fmt: skip
     """Record entries as one statement in a block of its own, and say so; fields that are None are left out.
 
     Private details, and a donor's name, belong to the last of them, which gives the whole its name.
+
+    Args:
+        beside: Facts that JSON tells beside those of the records.
+        as_list: Let JSON list the records, also where there is one.
     """
     dry, as_json = options.pop("dry_run"), options.pop("as_json")
     format_ = "json" if as_json else options.pop("format_")
@@ -137,12 +148,14 @@ def seal(listed: list[dict[str, Any]], options: dict[str, Any]) -> None:
             raise
         if new and not dry:
             forget_unsealed(ledger, recorded, privately.vault)
-        facts = told[0] if len(told) == 1 else {"record": "statement", "records": told}
-        done = {**facts, "height": head.height, "recorded": new and not dry}
-        verb = "would be recorded" if dry and new else "recorded" if new else "was there already"
+        facts = told[0] if len(told) == 1 and not as_list else {"record": "statement", "records": told}
+        done = {**facts, **(beside or {}), "height": head.height, "recorded": new and not dry}
+        was = "was" if len(told) == 1 else "were"
+        verb = "would be recorded" if dry and new else "recorded" if new else f"{was} there already"
         where = f" in block {head.height}" if new and not dry else ""
         named = [f"{item['record']} {output.safe(item['id'])}" for item in told[:20]]
-        what = " and ".join([*named, *([f"{len(told) - 20} more"] if len(told) > 20 else [])])
+        named += [f"{len(told) - 20} more"] if len(told) > 20 else []
+        what = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
         output.show_facts(format_, done, f"{what} {verb}{where}")
 
 

@@ -7,6 +7,7 @@ source ``points``, and its donor is the person. The account is in a unit of its 
 
 Rules upheld here:
 
+- Points are of a unit that the ledger declared: neither money nor steps, minutes or goods.
 - All rows are checked before the first block; a table that was entered is skipped when it is entered again, and one
   that says something else is refused.
 
@@ -26,7 +27,7 @@ from charitychain.interop.journal import Imported
 from charitychain.programmes.events import numbered_events, person, told, whole
 from charitychain.programmes.rates import convert_at_rate
 from charitychain.reading import Reader
-from charitychain.units import CURRENCIES, Unit, parse_amount
+from charitychain.units import BUILT_IN, Unit, parse_amount
 from charitychain.writer import Writer
 
 __all__ = ["import_acts", "redeem"]
@@ -52,9 +53,9 @@ def import_acts(
 
     Raises:
         MalformedError, RefusedError: naming the line; nothing of this table was recorded. ``CC-UNIT``: the account is
-            in money. ``CC-DUPLICATE-ID``: an act that is there says something else.
+            in a unit that every ledger has. ``CC-DUPLICATE-ID``: an act that is there says something else.
     """
-    target = Series(writer, account=account, series=series, origin="points", author=author)
+    target = Series(writer, account=account, series=series, origin="points", author=author, file=path.name)
     _check_points(target.unit, account)
 
     def rows() -> Iterator[tuple[Series, Row]]:
@@ -81,12 +82,13 @@ def redeem(
 
     Raises:
         RefusedError, MalformedError: as `charitychain.programmes.rates.convert_at_rate`; and ``CC-UNIT``: `source` is
-            in money.
+            in a unit that every ledger has.
     """
     _check_points(reader.unit_of(reader.state.account_named(source)), source)
     return convert_at_rate(reader, source=source, to=to, funded_from=funded_from, rate=rate, id=id, most=points)
 
 
 def _check_points(unit: Unit, account: str) -> None:
-    if unit.code in CURRENCIES:
-        raise RefusedError("CC-UNIT", f"account {account!r} is in {unit.code}, which is money and not points")
+    if unit.code in BUILT_IN:
+        what = f"account {account!r} is in {unit.code}, which is no unit of points; declare one, such as POINT"
+        raise RefusedError("CC-UNIT", what)

@@ -1,9 +1,10 @@
 """Relief goods: money buys them, people give them, they move from hand to hand, and some of them are lost.
 
-Goods are value of a unit of their own, such as ``MASK``. A purchase is a conversion of money into them, whose payee is
-the supplier; a gift in kind is a donation of the source ``in-kind``; a hand-over is a disbursement between the goods
-accounts of two parties, which the receiver acknowledges by its own key; a loss is an expenditure of the category
-``loss``. A gift of money is thereby followed to the hospital's word.
+Goods are value of a unit of their own, such as ``MASK``: neither money nor the steps or minutes that people give. A
+purchase is a conversion of money into them, whose payee is the supplier; a gift in kind is a donation of the source
+``in-kind``; a hand-over is a disbursement between the goods accounts of two parties, which the receiver acknowledges by
+its own key; a loss is an expenditure of the category ``loss``. A gift of money is thereby followed to the hospital's
+word.
 
 Rules upheld here:
 
@@ -26,6 +27,8 @@ from charitychain.reading import Reader
 from charitychain.units import BUILT_IN, CURRENCIES, Unit, format_amount, parse_amount
 
 __all__ = ["buy", "give", "lose", "move", "unit_price"]
+
+_GIVEN_BY_PEOPLE = ("STEP", "MINUTE")
 
 
 def unit_price(paid: int, got: int, *, decimals: int = 2) -> str:
@@ -124,5 +127,6 @@ def _is_money(unit: Unit) -> bool:
 
 
 def _check_goods(unit: Unit, account: str) -> None:
-    if _is_money(unit):
-        raise RefusedError("CC-UNIT", f"account {account!r} is in {unit.code}, which is money and not goods")
+    if _is_money(unit) or unit.code in _GIVEN_BY_PEOPLE:
+        what = "money" if _is_money(unit) else "what people walked or worked"
+        raise RefusedError("CC-UNIT", f"account {account!r} is in {unit.code}, which is {what} and not goods")

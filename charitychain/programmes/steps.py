@@ -12,6 +12,9 @@ Rules upheld here:
   that says something else is refused.
 - A walk below a smallest number of steps does not enter. Each is counted, its steps are summed, and a walk that is in
   the ledger already is never told to have been left out.
+- The ledger tells of them, too: the next batch that is recorded has in its reference how many walks did not enter,
+  below how many steps, their numbers and their steps in all, each walk once. (Where no walk enters after a full block,
+  or none at all, no batch can tell it.)
 
 What it leaves to others: the conversion (`charitychain.programmes.rates`); who may convert and whether the sponsor has
 the money (`charitychain.state`); and which walker carries which cent: within a conversion the boundary ``p`` becomes
@@ -21,6 +24,7 @@ although it counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +41,7 @@ __all__ = ["Entered", "Walk", "convert_steps", "import_walks"]
 
 UNIT = "STEP"
 _COLUMNS = ("walk", "walker", "date", "steps")
+_TOLD = re.compile(r"[0-9]+ walks? (?:below [0-9]+|of no) steps not entered, (?:[0-9]+ to )?([0-9]{1,19}), [0-9]+ .*")
 
 
 class Walk(NamedTuple):
@@ -92,7 +97,11 @@ def import_walks(
     """
     if least < 1:
         raise MalformedError("CC-AMOUNT", f"the fewest steps that enter are 1 at least, found {least}")
-    target = Series(writer, account=account, series=series, origin="steps", author=author)
+    told = _LeftOut(least)
+    target = Series(
+        writer, account=account, series=series, origin="steps", author=author, file=path.name, tells=told.take
+    )
+    told.begin(max(target.upto, _told_upto(writer, series)))
     check_unit(target.unit, account, UNIT)
     left: list[Walk] = []
     count = total = 0
@@ -101,17 +110,55 @@ def import_walks(
         nonlocal count, total
         count = total = 0
         left.clear()
+        told.take()  # what the check of all rows counted
         for line, walk in _walks(path):
             if walk.steps >= least:
                 yield target, Row(line, walk.walk, walk.steps, bytes.fromhex(walk.walker), bytes(16), walk.date)
                 continue
             target.check_left_out(line, walk.walk)
             count, total = count + 1, total + walk.steps
+            told.count(walk)
             if len(left) < limit:
                 left.append(walk)
 
     done = import_rows(writer, rows, tick=tick)
     return Entered(done.added, done.known, done.blocks, count, total, tuple(left))
+
+
+class _LeftOut:
+    """Walks that did not enter since the last batch was recorded."""
+
+    def __init__(self, least: int) -> None:
+        self._least, self._upto = least, -1
+        self._numbers: list[int] = []  # the first and the last
+        self._count = self._steps = 0
+
+    def begin(self, upto: int) -> None:
+        """Count walks above a number: of those up to it the ledger has told already."""
+        self._upto = upto
+
+    def count(self, walk: Walk) -> None:
+        if walk.walk > self._upto:
+            self._numbers = [*self._numbers[:1], walk.walk]
+            self._count, self._steps = self._count + 1, self._steps + walk.steps
+
+    def take(self) -> str | None:
+        """Return what is said of them, such as ``2 walks below 100 steps not entered, 3 to 4, 40 steps in all``."""
+        count, steps, numbers = self._count, self._steps, " to ".join(map(str, self._numbers))
+        self._count, self._steps, self._numbers = 0, 0, []
+        if not count:
+            return None
+        what = f"below {self._least} steps" if self._least > 1 else "of no steps"
+        walks, sum_ = f"{count} walk{'s' * (count != 1)}", f"{steps} step{'s' * (steps != 1)}"
+        return f"{walks} {what} not entered, {numbers}, {sum_} in all"
+
+
+def _told_upto(writer: Writer, series: str) -> int:
+    """Return the number up to which the last batch of a series tells of walks that did not enter; -1 for none."""
+    last = writer.core.state.lookup.last_batch(series)
+    record = writer.core.signed(last.place)[0] if last is not None else None
+    said = _TOLD.fullmatch(getattr(record, "reference", None) or "")
+    return int(said[1]) if said else -1
 
 
 def _walks(path: Path) -> Iterator[tuple[int, Walk]]:

@@ -25,9 +25,10 @@ from charitychain.state.acting import Acting
 from charitychain.state.caps import pass_on
 from charitychain.state.flow import Flow, Lineage, follow
 from charitychain.state.lookup import GiftAt, IdAt, Link
+from charitychain.state.matches import count_for_pledge
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.resting import resting
-from charitychain.state.value import count_for_pledge, note
+from charitychain.state.value import note
 from charitychain.tape import Run, common_runs, first_units, join_runs
 
 __all__ = ["RULES", "laid_on", "pledge_left", "void_takes"]

@@ -23,13 +23,14 @@ from charitychain.state.accounts import AccountState
 from charitychain.state.acting import Acting, Donations
 from charitychain.state.caps import check_caps
 from charitychain.state.lookup import Batch, IdAt, Link
+from charitychain.state.matches import check_match, count_for_pledge
 from charitychain.state.movements import Kind
 from charitychain.state.terms import HUNDRED_PERCENT, days_of, is_as_narrow
 from charitychain.sumlog import Tag, span_leaf
 from charitychain.tape import Run, first_units
 from charitychain.units import BUILT_IN
 
-__all__ = ["RULES", "apply_gifts", "count_for_pledge", "levy_parts", "note"]
+__all__ = ["RULES", "apply_gifts", "levy_parts", "note"]
 
 
 # ---------------------------------------------------------------------------------------------- value comes in
@@ -55,7 +56,7 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
         if row is None or row.kind != records.Pledge.KIND or row.account != account.number:
             raise RefusedError("CC-UNKNOWN-ID", f"{record.pledge!r} is no pledge to account {account.id!r}")
     if record.because_of is not None:
-        _check_match(state, record, record.because_of)
+        check_match(state, record, record.because_of)
         state.lookup.put_link(record.because_of, Link.MATCHED, state.place)
     if record.pledge is not None:
         state.lookup.put_link(record.pledge, Link.FULFILLED, state.place)
@@ -71,45 +72,6 @@ def _donation(state: Acting, record: records.Donation, data: bytes) -> None:
     run.amount += record.amount
     account.book(state.year(record)).given += record.amount
     note(state, record, account)
-
-
-def _check_match(state: Acting, record: records.Donation, gift_id: str) -> None:
-    """A gift is matched once, out of a pledge, and all matches of that pledge never exceed it."""
-    gift = state.gift(gift_id)
-    pledge = state.lookup.find_id(record.pledge) if record.pledge is not None else None
-    if pledge is None:
-        raise RefusedError("CC-MATCH", f"what matches gift {gift.id!r} must name the pledge that it is taken from")
-    if gift.place[:2] == state.place[:2]:
-        raise RefusedError("CC-MATCH", f"gift {gift.id!r} stands in this very statement; match it in a later one")
-    for place in state.lookup.links(gift.id, Link.MATCHED):
-        here = place[:2] == state.place[:2]  # nothing of this very statement can be reversed in it
-        match = None if here else state.record_at(place)
-        if here or (isinstance(match, records.Donation) and match.amount > state.reversed_of(match.id)):
-            told = f"by {match.id!r}" if isinstance(match, records.Donation) else "in this very statement"
-            raise RefusedError(
-                "CC-MATCH", f"gift {gift.id!r} was matched {told} already; a gift is matched once", gift=gift.id
-            )
-    account = state.accounts[record.account]
-    left = pledge.amount - state.reversed_of(pledge.id) - state.lookup.sum_of(pledge.id, Link.MATCHED)
-    if record.amount > left:
-        raise RefusedError(
-            "CC-MATCH",
-            f"of pledge {pledge.id!r} {state.words(max(left, 0), account)} is left to match with, not"
-            f" {state.words(record.amount, account)}",
-            pledge=pledge.id,
-            left=left,
-        )
-
-
-def count_for_pledge(state: Acting, record: records.Donation, amount: int) -> None:
-    """Add to what a donation's pledge brought, and to what it matched; less than nothing where it is undone.
-
-    Both are sums that go along, for the matches of one pledge may be millions.
-    """
-    if record.pledge is not None:
-        state.lookup.add_to_sum(record.pledge, Link.FULFILLED, amount)
-        if record.because_of is not None:
-            state.lookup.add_to_sum(record.pledge, Link.MATCHED, amount)
 
 
 def apply_gifts(state: Acting, record: records.Gifts, gift_columns: bytes | None) -> None:

@@ -50,7 +50,7 @@ def main() -> None:
         print(f"{entered.added} gifts came in, and {len(found.entries)} were matched out of a pledge of 30.00 CNY:")
         for entry in found.entries:
             print(f"  {entry['because_of']} by {entry['id']}, {entry['amount']} CNY")
-        print(f"The pledge is used up; without a match: {', '.join(found.without)}.")
+        print(f"The pledge is used up; without a match: {found.without_from} and all after it.")
         stage.verify(ledger)
         stage.tell(ledger, "What somebody gave", "spring/1")
         stage.tell(ledger, "What the company added to it", "M-1")

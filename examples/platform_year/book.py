@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from events import PROGRAMMES, REGIONS, Tables, yuan
 from figures import Year
 
 from charitychain import Ledger
+from charitychain.programmes.people import people_list
 from charitychain.writer import Writer
 
 SYNTHETIC = "SYNTHETIC, made up by a generator"
@@ -48,6 +49,10 @@ class Book:
     def held(self) -> dict[str, int]:
         """Return what each account holds, in smallest units."""
         return {account: money.amount for account, (money, _) in self.ledger.balances().items()}
+
+    def people_list(self, id_: str, people: Iterable[str]) -> bytes:
+        """Return the list of people behind an expenditure; its salt comes from the seed, so it is the same each run."""
+        return people_list(hashlib.sha256(f"salt {self.seed} {id_}".encode()).hexdigest()[:32], people)
 
     def pay(
         self, writer: Writer, account: str, id_: str, fen: int, payee: str, purpose: str, *, papers: bool = True,

@@ -91,7 +91,9 @@ def serve(book: Book) -> int:
             ours = [group for group in groups if group.service == service]
             served += sum(len(group.people) for group in ours)
             payee = f"Provider of {service} (made up)"
-            told = service_entries(ours, unit, account=account, payee=payee, indicator=what)
+            told = service_entries(
+                reader, ours, account=account, payee=payee, list_of=book.people_list, indicator=what
+            )
             for entry in told:
                 writer.add({**entry, "category": "programme"} if entry["record"] == "expenditure" else entry)
             writer.commit()

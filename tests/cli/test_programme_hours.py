@@ -42,6 +42,12 @@ def test_refusals_have_their_exit_codes(volunteers: Cli) -> None:
     assert "CC-TABLE" in volunteers.fails(7, *enter, "bad.csv")
     (volunteers.work / "bad.csv").write_text(ROWS.replace("river", ""))
     assert "bad.csv, line 3: the event is empty" in volunteers.fails(7, *enter, "bad.csv")
+    volunteers.ok(*enter, "hours.csv")
+    (volunteers.work / "bad.csv").write_text(ROWS.replace("river", "garden"))
+    said = volunteers.fails(7, *enter, "bad.csv")
+    assert "bad.csv, line 3: entry 2 stands in the ledger already, as gift hours-river/2" in said
+    volunteers.ok("reverse", "hours-river/2")
+    volunteers.ok("reverse", "hours-garden/1")
     volunteers.fails(3, *enter, "none.csv")
     volunteers.fails(2, *SPEND, "garden", "--payee", "Hill School")
     said = ("--payee", "Hill School", "--purpose", "a garden")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cli.conftest import Cli
 from click.testing import CliRunner
@@ -25,13 +27,24 @@ def test_gifts_are_matched_until_the_pledge_is_used_up(pledged: Cli) -> None:
     """Half of each, rounded down: 6.25 and 0.01; then 20.00 of D-3; a gift matched before is told and left out."""
     done = pledged.json(*MATCH, "--ratio", "0.5", "D-1", "D-2", "D-1")
     assert [(row["because_of"], row["amount"]) for row in done["records"]] == [("D-1", "6.25"), ("D-2", "0.01")]
+    assert {name: done[name] for name in ("known", "sponsored", "nothing", "without_from", "left", "unit")} == {
+        "known": [], "sponsored": [], "nothing": [], "without_from": None, "left": "23.74", "unit": "CNY",
+    }  # fmt: skip
     again = pledged.run(*MATCH, "--ratio", "0.5", "D-1", "D-2", "--json")
     assert (again.returncode, again.stderr) == (0, "matched already: D-1, D-2\nLeft of the pledge: 23.74 CNY.\n")
     pledged.ok("donate", "edu", "1.00", "--id", "D-4")
-    last = pledged.run(*MATCH, "D-1", "D-3", "D-4", "--json")
-    assert '"amount": "23.74"' in last.stdout
+    assert json.loads(again.stdout) == {
+        "record": "statement", "records": [], "known": ["D-1", "D-2"], "sponsored": [], "nothing": [],
+        "without_from": None, "left": "23.74", "unit": "CNY", "recorded": False,
+    }  # fmt: skip
+    match = done["records"][0]["id"]
+    last = pledged.run(*MATCH, "D-1", match, "D-3", "D-4", "--json")
+    told = json.loads(last.stdout)
+    assert [(row["because_of"], row["amount"]) for row in told["records"]] == [("D-3", "23.74")]
+    assert (told["known"], told["sponsored"], told["without_from"]) == (["D-1"], [match], "D-4")
     assert last.stderr.splitlines() == [
-        "matched already: D-1", "the pledge is used up, no match: D-4", "Left of the pledge: 0.00 CNY.",
+        "matched already: D-1", f"a sponsor's own, not matched: {match}",
+        "the pledge is used up; D-4 and all after it get nothing of it", "Left of the pledge: 0.00 CNY.",
     ]  # fmt: skip
     assert "holds" in pledged.ok("verify")
 
@@ -62,7 +75,7 @@ def test_of_many_matches_the_first_are_named(pledged: Cli) -> None:
         ("programme", "hours", "spend", "edu", "--payee", "P", "--purpose", "Q"),
         ("programme", "steps", "convert", "--from", "edu", "--to", "edu", "--funded-from", "edu", "--rate", "1=1"),
         ("programme", "points", "redeem", "--from", "edu", "--to", "edu", "--funded-from", "edu", "--rate", "1=1"),
-        ("programme", "services", "s.csv", "--account", "edu", "--payee", "P"),
+        ("programme", "services", "s.csv", "--account", "edu", "--payee", "P", "--lists", "L"),
     ],
     ids=lambda command: command[1],
 )
@@ -90,6 +103,16 @@ def test_a_programme_that_looks_first_shows_that_an_index_is_made(
     assert shown and set(shown) == {"Making the index"}
 
 
+def test_facts_in_json_are_whole(pledged: Cli) -> None:
+    """25 gifts that were matched: the sentence names 20 of them, JSON all."""
+    gifts = {"record": "gifts", "series": "run", "account": "edu", "ids": list(range(25)), "amounts": ["0.10"] * 25}
+    pledged.ok("import", pledged.journal([gifts]))
+    pledged.ok(*MATCH, "--series", "run")
+    again = pledged.run(*MATCH, "--series", "run", "--json")
+    assert json.loads(again.stdout)["known"] == [f"run/{n}" for n in range(25)]
+    assert "run/19 and 5 more\n" in again.stderr
+
+
 def test_refusals_have_their_exit_codes(pledged: Cli) -> None:
     """No gifts named, an unknown gift, pledge or series, a ratio without form."""
     pledged.fails(2, *MATCH)
@@ -99,3 +122,13 @@ def test_refusals_have_their_exit_codes(pledged: Cli) -> None:
     assert "CC-UNKNOWN-ID" in pledged.fails(7, *other, "P-9")
     assert "CC-UNKNOWN-ID" in pledged.fails(7, *MATCH, "--series", "none")
     assert "CC-AMOUNT" in pledged.fails(7, *MATCH, "D-1", "--ratio", "1/2")
+
+
+def test_a_pledge_of_30_brings_30(pledged: Cli) -> None:
+    """A gift of 30.00 on the pledge, and then a match of 30.00 out of it: refused, by whatever command."""
+    entry = {"record": "donation", "account": "edu", "pledge": "P-1"}
+    pledged.ok("import", pledged.journal([{**entry, "id": "N-1", "amount": "30.00"}]))
+    one = pledged.journal([{**entry, "id": "M-1", "amount": "30.00", "because_of": "D-1"}])
+    assert "0.00 CNY is left to match with" in pledged.fails(7, "import", one)
+    said = pledged.run(*MATCH, "D-1")
+    assert (said.returncode, said.stdout) == (0, "nothing matched\n")

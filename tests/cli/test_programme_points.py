@@ -52,6 +52,10 @@ def test_the_same_command_again_records_nothing(green: Cli) -> None:
 def test_refusals_have_their_exit_codes(green: Cli) -> None:
     """An account in money, no points, more than there are, more money than the sponsor has, tables that do not fit."""
     assert "CC-UNIT" in green.fails(7, *ENTER[:-1], "edu")
+    green.ok("account", "open", "work", "--unit", "MINUTE")
+    assert "CC-UNIT" in green.fails(7, *ENTER[:-1], "work")
+    redeem = ("programme", "points", "redeem", "--to", "trees", "--funded-from", "edu", "--rate", "1=1", "--from")
+    assert "CC-UNIT" in green.fails(7, *redeem, "work")
     assert "CC-CONVERSION" in green.fails(7, *REDEEM, "--rate", "100=1.00")
     green.ok(*ENTER)
     assert "CC-OVERDRAFT" in green.fails(7, *REDEEM, "--rate", "100=1.00", "--points", "256")

@@ -178,6 +178,28 @@ def test_goods_given_in_kind_are_valued_in_words_only(store: Cli) -> None:
     }  # fmt: skip
 
 
+def test_the_price_of_a_purchase_is_among_the_facts(store: Cli) -> None:
+    """What one piece cost stands beside the record, also where nothing is recorded."""
+    buy = (*RELIEF, "buy", "--from", "edu", "--to", "store", "--amount", "12.00", "--gives", "4", "--supplier", "S")
+    for more in (("--dry-run",), ()):
+        done = store.json(*buy, *more)
+        assert (done["price"], done["gives"], done["recorded"]) == ("3.00 CNY for 1 MASK", "4", not more)
+
+
+@pytest.mark.parametrize("unit", ["STEP", "MINUTE"])
+def test_what_people_walked_or_worked_is_no_goods(store: Cli, unit: str) -> None:
+    """Steps and minutes are neither given in kind, bought, handed over nor lost."""
+    store.ok("account", "open", "theirs", "--unit", unit)
+    store.ok("account", "open", "others", "--unit", unit)
+    for command in (
+        ("give", "theirs", "5"), ("lose", "--from", "theirs", "--amount", "1", "--how", "rain"),
+        ("move", "--from", "theirs", "--to", "others", "--amount", "1"),
+        ("buy", "--from", "edu", "--to", "theirs", "--amount", "1", "--gives", "1", "--supplier", "S"),
+    ):  # fmt: skip
+        said = store.fails(7, *RELIEF, *command)
+        assert f"'theirs' is in {unit}, which is what people walked or worked and not goods [CC-UNIT]" in said
+
+
 def test_refusals_have_their_exit_codes(store: Cli) -> None:
     """Money for money, goods into money, a value without currency, and more than there is."""
     buy = ("programme", "relief", "buy", "--gives", "4", "--supplier", "S")

@@ -54,4 +54,7 @@ def test_refusals_have_their_exit_codes(walkers: Cli) -> None:
     walkers.ok(*enter, "walks.csv", "--account", "walks")
     assert "CC-AMOUNT" in walkers.fails(7, *CONVERT, "--rate", "1000")
     assert "CC-OVERDRAFT" in walkers.fails(7, *CONVERT, "--rate", "1=1.00")
+    (walkers.work / "bad.csv").write_text(ROWS.replace("812", "813"))
+    said = walkers.fails(7, *enter, "bad.csv", "--account", "walks")
+    assert said.startswith("Error: bad.csv, line 2: gift steps/1 says something else")
     assert walkers.json("balance", "walks")

@@ -115,7 +115,7 @@ def _words(b: Builder) -> None:
 
 def _results(b: Builder) -> None:
     w = b.writer
-    w.donation("D-match", account="edu", amount="5.00", pledge="P-1", because_of="D-pledged")
+    w.donation("D-match", account="edu", amount="5.00", pledge="P-1", because_of="D-late")
     w.add({"record": "expenditure", "id": "X-lost", "from": "edu", "amount": "0.50", "purpose": "fell in the river",
            "category": "loss"})  # fmt: skip
     w.outcome("O-1", account="edu", indicator="books", quantity=2, of=["X-plan"], amount="7.00", place="Sukamaju",

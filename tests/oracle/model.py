@@ -235,22 +235,26 @@ class Model(Undoing):
         self._check_open(account)
         self._check_intake(account, "intake")
         self._receive(account, record_id, amount, self._year(record))
-        if "because_of" in record:
-            self.matches[record_id] = (record["because_of"], record["pledge"])
+        if "pledge" in record:
+            self.given_on[record_id] = (record["pledge"], record.get("because_of"))
 
     def _check_match(self, record: Mapping[str, Any], amount: int) -> None:
-        """A gift is matched once, and all that is matched out of a pledge is no more than the pledge."""
-        gift, pledge = record["because_of"], self.pledges.get(record.get("pledge", ""))
+        """A gift is matched once, no match is, and with a match a pledge brings no more than was pledged."""
+        gift, name = record["because_of"], record.get("pledge", "")
+        pledge = self.pledges.get(name)
         if gift not in self.donations:
             raise ModelRefused("unknown-donation", f"no donation {gift}")
         if pledge is None or gift in self._standing:
             raise ModelRefused("match", f"{gift} cannot be matched here")
-        stands = {match: self.donations[match][1] - self._unreceived_of(match) for match in self.matches}
-        if any(stands[match] for match, (matched, _) in self.matches.items() if matched == gift):
+        given_on, matching = self.given_on.get(gift, (None, None))
+        if given_on == name or matching is not None:
+            raise ModelRefused("match", f"{gift} is a sponsor's own")
+        stands = {each: self.donations[each][1] - self._unreceived_of(each) for each in self.given_on}
+        if any(stands[match] for match, (_, matched) in self.given_on.items() if matched == gift):
             raise ModelRefused("match", f"{gift} was matched before")
-        used = sum(stands[match] for match, (_, out_of) in self.matches.items() if out_of == record["pledge"])
+        used = sum(stands[each] for each, (on, _) in self.given_on.items() if on == name)
         if used + amount > pledge.amount - pledge.reversed:
-            raise ModelRefused("match", f"{used} of {record['pledge']} is used")
+            raise ModelRefused("match", f"{used} of {name} is used")
 
     def _gifts(self, record: Mapping[str, Any]) -> None:
         """Take in a batch of a series: as many single gifts as it says, in their order, or none of them."""

@@ -35,8 +35,8 @@ class Undoing(Promising):
         self.refunds: dict[str, Gone] = {}
         # Reversals of gifts; one that is no reversal of a gift is nowhere.
         self.unreceived: dict[str, Gone] = {}
-        self.matches: dict[str, tuple[str, str]] = {}
-        """The gift and the pledge of each donation that matches one."""
+        self.given_on: dict[str, tuple[str, str | None]] = {}
+        """The pledge of each donation that names one, and the gift that it matches."""
 
     def _refund(self, record_id: str, record: Mapping[str, Any]) -> None:
         donation = record["donation"]

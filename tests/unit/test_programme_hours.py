@@ -65,13 +65,61 @@ def test_entering_again_skips_and_compares(events: Ledger, enter: Callable[..., 
     before = events.path.read_bytes()
     for row in (
         f"2,{BO},2020-06-06,river,96", f"2,{ANN},2020-06-06,river,95", f"2,{BO},2020-06-07,river,95",
-        f"2,{BO},2020-06-06,garden,95",
     ):  # fmt: skip
-        with pytest.raises(RefusedError, match="line 3: gift hours-") as caught:
+        with pytest.raises(RefusedError, match=r"^table\.csv, line 3: gift hours-") as caught:
             enter(rows[0], row, f"9,{BO},2020-06-06,garden,1")
         assert caught.value.code == "CC-DUPLICATE-ID"
     assert events.path.read_bytes() == before
     assert enter(*rows, prefix="club").added == 3
+
+
+def test_an_entry_whose_event_was_corrected_is_not_given_twice(events: Ledger, enter: Callable[..., Imported]) -> None:
+    """Row 3 was of the river: refused, and told where it stands, until that gift is reversed; then all is once."""
+    rows = [f"1,{ANN},2020-06-06,garden,180", f"2,{BO},2020-06-06,river,95", f"3,{ANN},2020-06-06,garden,240"]
+    enter(*rows)
+    rows[2] = f"3,{ANN},2020-06-06,river,240"
+    for garden, back in (("420", "120"), ("300", "120")):  # of the part that is not taken back the entry still stands
+        with pytest.raises(RefusedError, match=r"^table\.csv, line 4: entry 3 .* as gift hours-garden/3;") as caught:
+            enter(*rows)
+        assert (caught.value.code, caught.value.facts) == ("CC-DUPLICATE-ID", {"line": 4, "gift": "hours-garden/3"})
+        assert (str(events.balance("garden")), str(events.balance("river"))) == (garden, "95")
+        with events.writer() as writer:
+            writer.reversal(f"U-{garden}", reverses="hours-garden/3", amount=back)
+    assert enter(*rows) == Imported(1, 2, 1)
+    assert enter(*rows) == Imported(0, 3, 0)
+    assert (str(events.balance("garden")), str(events.balance("river"))) == ("180", "335")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_numbers_are_unique_over_all_events(
+    ledger: Ledger, table: Callable[..., Path], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random tables and events, also such as the table names none of: as a dictionary of numbers says it."""
+    monkeypatch.setattr(gifts_table, "GIFTS_IN_STATEMENT", 2)
+    rng = random.Random(seed)
+    names = ("a", "b", "a-b", "c")
+    with ledger.writer() as writer:
+        for name in names:
+            writer.account(name, unit="MINUTE")
+    there: dict[tuple[str, int], str] = {}
+    refused = 0
+    for _ in range(60):
+        prefix = rng.choice(("hours", "hours-a"))
+        numbers = sorted(rng.sample(range(40), rng.randrange(1, 5)))
+        chosen = [(n, rng.choice(names)) for n in numbers]
+        clashes = [i for i, (n, name) in enumerate(chosen, 2) if there.get((prefix, n), name) != name]
+        try:
+            with ledger.writer() as writer:
+                path = table("entry,volunteer,date,event,minutes", *(f"{n},{ANN},2020-06-06,{e},5" for n, e in chosen))
+                import_hours(writer, path, prefix=prefix)
+        except RefusedError as error:
+            refused += bool(clashes)
+            if ": entry " in error.message:
+                assert error.facts["line"] == clashes[0]
+            continue
+        assert not clashes
+        there |= {(prefix, n): name for n, name in chosen}
+    assert refused > 3 and len(there) > 10
 
 
 @pytest.mark.parametrize(
@@ -90,7 +138,7 @@ def test_a_bad_row_is_refused_with_its_line(
     """Nothing of a table with a bad row is recorded, even where each gift would be a block of its own."""
     monkeypatch.setattr(gifts_table, "GIFTS_IN_BLOCK", 1)
     before = events.path.read_bytes()
-    with pytest.raises(CharitychainError, match="line 3") as caught:
+    with pytest.raises(CharitychainError, match=r"^table\.csv, line 3: ") as caught:
         enter(f"1,{ANN},2020-06-06,garden,5", row, f"9,{ANN},2020-06-06,river,5")
     assert caught.value.code == code
     assert events.path.read_bytes() == before

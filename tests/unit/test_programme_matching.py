@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterator
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
@@ -54,27 +55,32 @@ def test_lists_entered_one_after_another_use_up_the_pledge(ledger: Ledger, seed:
     """Random lists, with gifts named again, gifts taken back and matches undone: each match is as counted by hand."""
     rng = random.Random(seed)
     gifts = {f"G-{n}": rng.choice((1, 2, rng.randrange(1, 3000))) for n in range(25)}
-    left = 15_000
+    left = 15_000 - 1_000  # the sponsor gave G-0 and G-1 on the pledge itself
+    gifts |= {"G-0": 700, "G-1": 300}
     matched: dict[str, tuple[str, int]] = {}
     with ledger.writer() as writer:
         writer.account("edu", unit="CNY")
         writer.pledge("P-1", account="edu", amount="150.00")
         for name, fen in gifts.items():
-            writer.donation(name, account="edu", amount=f"{fen // 100}.{fen % 100:02}")
+            own = {"pledge": "P-1"} if name in ("G-0", "G-1") else {}
+            writer.donation(name, account="edu", amount=f"{fen // 100}.{fen % 100:02}", **own)
     for turn in range(6):
         named = rng.choices(sorted(gifts), k=8)
         ratio, most = rng.choice((("1", 2000), ("0.5", 700), ("1.5", 10_000)))
         expected: dict[str, int] = {}
-        known, nothing, without = [], [], []
+        known, sponsored, nothing, without_from = [], [], [], None
         rest = left
         for name in dict.fromkeys(named):
             wanted = min(int(gifts[name] * Decimal(ratio)), most)
+            if not rest:
+                without_from = name
+                break
             if name in matched:
                 known.append(name)
+            elif name in ("G-0", "G-1"):
+                sponsored.append(name)
             elif not wanted:
                 nothing.append(name)
-            elif not rest:
-                without.append(name)
             else:
                 expected[name] = min(wanted, rest)
                 rest -= expected[name]
@@ -82,7 +88,8 @@ def test_lists_entered_one_after_another_use_up_the_pledge(ledger: Ledger, seed:
         assert [(entry["because_of"], int(entry["amount"].replace(".", ""))) for entry in done.entries] == list(
             expected.items()
         )
-        assert (done.known, done.nothing, done.without, done.left) == (known, nothing, without, rest)
+        assert (done.known, done.sponsored, done.nothing) == (known, sponsored, nothing)
+        assert (done.without_from, done.left) == (without_from, rest)
         left = rest
         matched |= {entry["because_of"]: (entry["id"], expected[entry["because_of"]]) for entry in done.entries}
         if turn % 2 and matched:
@@ -91,7 +98,7 @@ def test_lists_entered_one_after_another_use_up_the_pledge(ledger: Ledger, seed:
             with ledger.writer() as writer:  # the match undone: it may be matched again
                 writer.reversal(f"U-{turn}", reverses=match)
             left += fen
-        gift = rng.choice(sorted(gifts))
+        gift = rng.choice(sorted(gifts)[2:])
         if gifts[gift] > 1:
             with ledger.writer() as writer:  # a fen of the gift was never given
                 writer.reversal(f"V-{turn}", reverses=gift, amount="0.01")
@@ -115,17 +122,51 @@ def test_what_is_left_of_a_pledge_is_not_added_up_again(ledger: Ledger, monkeypa
         read.clear()
         match_gifts(ledger.reader(), pledge="P-1", account="edu", gifts=[f"G-{one}"], new_id=lambda: "M")
         counts.append(len(read))
-    assert counts == [1, 1]  # the pledge itself
+    assert counts == [0, 0]  # what the gift itself is, the rules read
+
+
+def test_once_the_pledge_is_used_up_no_further_gift_is_read(ledger: Ledger) -> None:
+    """Of an endless list that a pledge of 3.00 meets, four ids are taken: the fourth is where it ends."""
+    with ledger.writer() as writer:
+        writer.account("edu", unit="CNY")
+        writer.pledge("P-1", account="edu", amount="3")
+        writer.gifts("taps", account="edu", ids=list(range(9)), amounts=["1"] * 9)
+    taken: list[str] = []
+
+    def endless() -> Iterator[str]:
+        for n in itertools.count():
+            taken.append(f"taps/{n}")
+            yield taken[-1]
+
+    done = match_gifts(ledger.reader(), pledge="P-1", account="edu", gifts=endless(), new_id=iter("ABC").__next__)
+    assert (len(done.entries), done.left, done.without_from, len(taken)) == (3, 0, "taps/3", 4)
+    with ledger.writer() as writer:
+        writer.add_together(done.entries)
+    taken.clear()
+    done = match_gifts(ledger.reader(), pledge="P-1", account="edu", gifts=endless(), new_id=iter("ABC").__next__)
+    assert done == Matches([], [], [], [], "taps/0", 0) and taken == ["taps/0"]
+
+
+def test_a_match_of_a_match_is_left_out(ledger: Ledger) -> None:
+    """Out of another pledge, too."""
+    with ledger.writer() as writer:
+        writer.account("edu", unit="CNY")
+        for pledge in ("P-1", "P-2"):
+            writer.pledge(pledge, account="edu", amount="9")
+        writer.donation("D-1", account="edu", amount="2")
+    done = _match_all(ledger, ["D-1"])
+    match = done.entries[0]["id"]
+    again = match_gifts(ledger.reader(), pledge="P-2", account="edu", gifts=[match, "D-1"], new_id=lambda: "M")
+    assert again == Matches([], ["D-1"], [match], [], None, 900)
 
 
 def test_matches_are_rounded_down_and_bounded() -> None:
-    """Against decimals: every gift to 3.00, some ratios, with and without bounds."""
+    """Against decimals: every gift to 3.00, some ratios, with and without a bound."""
     for gift in range(301):
         for ratio in ("1", "0.5", "0.333", "2"):
             plain = int((gift * Decimal(ratio)).to_integral_value(ROUND_FLOOR))
-            assert match_of(gift, Fraction(ratio), most=None, left=10_000) == plain
-            assert match_of(gift, Fraction(ratio), most=50, left=10_000) == min(plain, 50)
-            assert match_of(gift, Fraction(ratio), most=50, left=20) == min(plain, 20)
+            assert match_of(gift, Fraction(ratio), most=None) == plain
+            assert match_of(gift, Fraction(ratio), most=50) == min(plain, 50)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1/2", "1e3", "101", ".5", "1.", "٣"])

@@ -111,7 +111,7 @@ def test_entering_again_skips_and_compares(green: Ledger, enter: Callable[..., I
     for row in (
         f"4,{BO},2020-05-01,226", f"4,{ANN},2020-05-01,225", f"4,{BO},2020-05-02,225", f"3,{BO},2020-05-01,225",
     ):  # fmt: skip
-        with pytest.raises(RefusedError, match="line 3: gift points/") as caught:
+        with pytest.raises(RefusedError, match=r"^table\.csv, line 3: gift points/") as caught:
             enter(rows[0], row, f"9,{BO},2020-05-03,1")
         assert caught.value.code == "CC-DUPLICATE-ID"
     assert green.path.read_bytes() == before
@@ -136,7 +136,7 @@ def test_a_bad_row_is_refused_with_its_line(
     """Nothing of a table with a bad row is recorded, even where each gift would be a block of its own."""
     monkeypatch.setattr(gifts_table, "GIFTS_IN_BLOCK", 1)
     before = green.path.read_bytes()
-    with pytest.raises(CharitychainError, match="line 3") as caught:
+    with pytest.raises(CharitychainError, match=r"^table\.csv, line 3: ") as caught:
         enter(f"1,{ANN},2020-05-01,5", row, f"9,{ANN},2020-05-01,5")
     assert caught.value.code == code
     assert green.path.read_bytes() == before
@@ -172,12 +172,19 @@ def test_a_table_of_a_spreadsheet_enters(green: Ledger, tmp_path: Path) -> None:
     assert green.trace("points/1").donor == ANN
 
 
-def test_money_is_no_points(green: Ledger, enter: Callable[..., Imported]) -> None:
-    """An account in a currency takes no acts, and nothing of it is redeemed."""
-    with pytest.raises(RefusedError, match="'money' is in CNY, which is money and not points"):
-        enter(f"1,{ANN},2020-05-01,5", account="money")
-    with pytest.raises(RefusedError, match="'sponsor' is in CNY, which is money and not points"):
-        redeem(green.reader(), source="sponsor", to="money", funded_from="money", rate="1=1", id="C-1")
+@pytest.mark.parametrize("unit", ["CNY", "STEP", "MINUTE", "MASK"])
+def test_points_are_of_a_unit_that_the_ledger_declared(
+    green: Ledger, enter: Callable[..., Imported], unit: str
+) -> None:
+    """An account in money, minutes, steps or goods takes no acts, and nothing of it is redeemed."""
+    with green.writer() as writer:
+        writer.account("other", unit=unit)
+    words = f"account 'other' is in {unit}, which is no unit of points; declare one, such as POINT"
+    with pytest.raises(RefusedError, match=words):
+        enter(f"1,{ANN},2020-05-01,5", account="other")
+    with pytest.raises(RefusedError, match=words) as caught:
+        redeem(green.reader(), source="other", to="money", funded_from="sponsor", rate="1=1", id="C-1")
+    assert caught.value.code == "CC-UNIT"
 
 
 @pytest.mark.parametrize("seed", range(6))

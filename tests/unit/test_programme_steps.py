@@ -72,7 +72,7 @@ def test_entering_again_skips_and_compares(tracks: Ledger, enter: Callable[..., 
         f"4,{BO},2020-05-01,9001", f"4,{ANN},2020-05-01,9000", f"4,{BO},2020-05-02,9000", f"4,{BO},2020-05,9000",
         f"3,{BO},2020-05-01,9000",
     ):  # fmt: skip
-        with pytest.raises(RefusedError, match="line 3: gift steps/") as caught:
+        with pytest.raises(RefusedError, match=r"^table\.csv, line 3: gift steps/") as caught:
             enter(rows[0], row, f"9,{BO},2020-05-03,1")
         assert caught.value.code == "CC-DUPLICATE-ID"
     assert tracks.path.read_bytes() == before
@@ -86,10 +86,42 @@ def test_walks_below_the_smallest_number_do_not_enter(tracks: Ledger, enter: Cal
     assert done.left_out_walks == (Walk(0, ANN, "2020-05-01", 0), Walk(1, ANN, "2020-05-01", 10))
     assert str(tracks.balance("walks")) == "180"
     assert enter(*rows, least=50).left_out == 5
-    with pytest.raises(RefusedError, match="line 7: gift steps/5 is in the ledger already, and would be left out now"):
+    words = r"^table\.csv, line 7: gift steps/5 is in the ledger already, and would be left out now"
+    with pytest.raises(RefusedError, match=words):
         enter(*rows, least=60)
-    with pytest.raises(RefusedError, match="line 3: gift steps/1 is not in the ledger"):
+    with pytest.raises(RefusedError, match=r"^table\.csv, line 3: gift steps/1 is not in the ledger"):
         enter(*rows, least=10)
+
+
+def told(ledger: Ledger) -> list[tuple[int, str | None]]:
+    """Return the last walk of each batch in the ledger, and its reference."""
+    reader = ledger.reader()
+    batches = list(reader.index.batches("steps"))
+    return [(batch.last, getattr(reader.record(batch.place), "reference", "")) for batch in batches]
+
+
+def test_the_ledger_tells_of_walks_that_did_not_enter(tracks: Ledger, enter: Callable[..., Entered]) -> None:
+    """How many, at which bound, which and how many steps: each once, however often the table is entered, and grows."""
+    rows = [
+        f"1,{ANN},2020-05-01,812", f"2,{ANN},2020-05-01,40", f"3,{ANN},2020-05-02,99", f"4,{ANN},2020-05-03,100",
+        f"5,{ANN},2020-05-03,700", f"6,{ANN},2020-05-03,1",
+    ]  # fmt: skip
+    first = [
+        (1, "2 walks below 100 steps not entered, 2 to 3, 139 steps in all"),
+        (5, "1 walk below 100 steps not entered, 6, 1 step in all"),
+    ]
+    for _ in range(2):
+        enter(*rows, least=100)
+        assert told(tracks) == first
+    rows += [f"7,{ANN},2020-05-04,0", f"8,{ANN},2020-05-04,101"]
+    enter(*rows, least=100)
+    rows += [f"9,{ANN},2020-05-05,0"]
+    enter(*rows, least=100)
+    last = (8, "1 walk below 100 steps not entered, 7, 0 steps in all")
+    assert told(tracks) == [*first, last]
+    enter(f"9,{ANN},2020-05-05,0", f"10,{ANN},2020-05-05,3")
+    enter(f"11,{ANN},2020-05-05,3")
+    assert told(tracks) == [*first, last, (10, "1 walk of no steps not entered, 9, 0 steps in all"), (11, None)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +140,7 @@ def test_a_bad_row_is_refused_with_its_line(
     """Nothing of a table with a bad row is recorded, even where each gift would be a block of its own."""
     monkeypatch.setattr(gifts_table, "GIFTS_IN_BLOCK", 1)
     before = tracks.path.read_bytes()
-    with pytest.raises(CharitychainError, match="line 3") as caught:
+    with pytest.raises(CharitychainError, match=r"^table\.csv, line 3: ") as caught:
         enter(f"1,{ANN},2020-05-01,5", row, f"9,{ANN},2020-05-01,5")
     assert caught.value.code == code
     assert tracks.path.read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import click
@@ -25,7 +26,10 @@ def command(
     gifts: tuple[str, ...], series: tuple[str, ...], pledge: str, account: str, ratio: str, most: str | None,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Match each GIFT that was not matched yet, out of a pledge, until that is used up; all in one statement."""
+    """Match each GIFT that was not matched yet, out of a pledge, until that is used up; all in one statement.
+
+    What a sponsor gave is not matched: a match of another gift, or a gift on this very pledge.
+    """
     from charitychain.programmes.matching import gifts_in, match_gifts
     from charitychain.units import format_amount
 
@@ -35,25 +39,34 @@ def command(
         raise click.UsageError("Each match gets an id of its own; leave --id out.")
     with looked_into(options) as found:
         reader = found.reader()
-        named = [*gifts, *(gift for name in series for gift in gifts_in(reader, name))]
+        named = chain(gifts, *(gifts_in(reader, name) for name in series))
         done = match_gifts(
             reader, pledge=pledge, account=account, gifts=named, new_id=lambda: new_id("D"), ratio=ratio, most=most
         )
         unit = reader.unit_of(reader.state.account_named(account))
     for what, listed in (
         ("matched already", done.known),
+        ("a sponsor's own, not matched", done.sponsored),
         ("nothing to match", done.nothing),
-        ("the pledge is used up, no match", done.without),
     ):
         if listed:
             more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
             output.say(f"{what}: {', '.join(map(output.safe, listed[:20]))}{more}")
-    output.say(f"Left of the pledge: {format_amount(done.left, unit)} {unit.code}.")
+    if done.without_from is not None:
+        output.say(f"the pledge is used up; {output.safe(done.without_from)} and all after it get nothing of it")
+    left = format_amount(done.left, unit)
+    output.say(f"Left of the pledge: {left} {unit.code}.")
+    facts = {
+        "known": done.known, "sponsored": done.sponsored, "nothing": done.nothing, "without_from": done.without_from,
+        "left": left, "unit": unit.code,
+    }  # fmt: skip
     if not done.entries:
         output.show_facts(
-            "json" if options["as_json"] else options["format_"], {"records": [], "recorded": False}, "nothing matched"
+            "json" if options["as_json"] else options["format_"],
+            {"record": "statement", "records": [], **facts, "recorded": False},
+            "nothing matched",
         )
         return
     told = {name: options.pop(name) for name in ("date", "reference", "author")}
     told["evidence"] = list(options.pop("evidence")) or None
-    seal([{**entry, **told} for entry in done.entries], options)
+    seal([{**entry, **told} for entry in done.entries], options, facts, as_list=True)

@@ -38,7 +38,7 @@ def buy_goods(
     made = options.pop("id_") or new_id("C")
     with looked_into(options) as found:
         entry, price = buy(found.reader(), source=source, to=to, amount=amount, gives=gives, supplier=supplier, id=made)
-    seal_made({**entry, "line": line, "approved_by": approved_by}, options)
+    seal_made({**entry, "line": line, "approved_by": approved_by}, options, {"price": price})
     output.say(f"Price: {price}.")
 
 
