@@ -16,7 +16,7 @@ states, or, where it states none, all that stood of the expenditures it names wh
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -27,7 +27,7 @@ from charitychain.records import Outcome
 from charitychain.state.rules import State
 from charitychain.units import format_amount
 
-__all__ = ["EXCEEDS", "OVERLAP", "Outcomes"]
+__all__ = ["EXCEEDS", "OVERLAP", "Outcomes", "folded"]
 
 EXCEEDS, OVERLAP = "AUDIT-OUTCOME-EXCEEDS", "AUDIT-OUTCOME-OVERLAP"
 _TABLES = (
@@ -49,6 +49,11 @@ _SHARING = (
 )
 
 
+def folded(indicator: str) -> str:
+    """Return an indicator as it is compared: whatever its case, and however its words are spaced."""
+    return " ".join(indicator.split()).casefold()
+
+
 class Outcomes:
     """What was claimed, noted in the scratch index of a replay."""
 
@@ -59,23 +64,29 @@ class Outcomes:
 
     def see(self, state: State, record: Outcome) -> None:
         """Note an outcome that was just applied, and what stands of its expenditures now."""
-        indicator, stood = " ".join(record.indicator.split()).casefold(), 0
+        self.note(record, lambda movement, amount: _stands(state, record.account, movement, amount))
+
+    def note(self, record: Outcome, stands: Callable[[int, int], int]) -> None:
+        """Note an outcome; `stands` says what stood of an outflow, by number and amount, when it was said."""
+        indicator, stood = folded(record.indicator), 0
         for use in record.of:
             row = self._index.find_id(use)
             assert row is not None and row.movement is not None  # the rules of outcomes held
-            stood += _stands(state, record.account, row.movement, row.amount)
+            stood += stands(row.movement, row.amount)
             noted = (record.id, use, indicator, row.movement, row.amount)
             self._index.run("INSERT INTO audit_outcome_uses VALUES (?, ?, ?, ?, ?)", noted)
         claims = stood if record.amount is None else record.amount
         said = (record.id, record.account, indicator, record.indicator, claims)
         self._index.run("INSERT INTO audit_outcomes VALUES (?, ?, ?, ?, ?)", said)
 
+    def flagged(self, state: State) -> set[str]:
+        """Return the ids of all outcomes that exceed, or overlap with others."""
+        found = {id_ for id_, *_ in self._beyond(state)}
+        return found.union(*(ids for _, _, ids, _, _ in self._clashes(state)))
+
     def exceeding(self, state: State) -> Iterator[Finding]:
         """Yield each outcome that claims more than stands of its expenditures."""
-        for (id_, account, claims), uses in groupby(self._index.rows(_USES), key=itemgetter(0, 1, 2)):
-            stands = sum(_stands(state, account, movement, amount) for *_, movement, amount in uses)
-            if stands and claims <= stands:
-                continue
+        for id_, account, claims, stands in self._beyond(state):
             unit = state.unit_of(state.accounts[account])
             told, left = format_amount(claims, unit), format_amount(stands, unit)
             what = f"claims {told} {unit.code}" if claims else "stands on expenditures"
@@ -85,23 +96,34 @@ class Outcomes:
                 {"outcome": id_, "claimed": told, "stands": left, "unit": unit.code},
             )
 
+    def _beyond(self, state: State) -> Iterator[tuple[str, int, int, int]]:
+        for (id_, account, claims), uses in groupby(self._index.rows(_USES), key=itemgetter(0, 1, 2)):
+            stands = sum(_stands(state, account, movement, amount) for *_, movement, amount in uses)
+            if not stands or claims > stands:
+                yield id_, account, claims, stands
+
     def overlapping(self, state: State) -> Iterator[Finding]:
         """Yield each set of outcomes of one indicator that cannot all be met by what stands of their expenditures."""
+        for account, indicator, ids, claimed, stands in self._clashes(state):
+            unit = state.unit_of(state.accounts[account])
+            said, left = format_amount(claimed, unit), format_amount(stands, unit)
+            yield Finding(
+                OVERLAP,
+                f"{len(ids)} outcomes count {indicator} and claim {said} {unit.code} together, of which {left}"
+                f" {unit.code} stands: {names(ids[:EXAMPLES], len(ids))}.",
+                {"indicator": indicator, "claimed": said, "stands": left, "unit": unit.code,
+                 "outcomes": ids[:EXAMPLES], "count": len(ids)},
+            )  # fmt: skip
+
+    def _clashes(self, state: State) -> Iterator[tuple[int, str, list[str], int, int]]:
+        """Yield outcomes that clash: account, indicator and ids, what they claim, and what stands (minor units)."""
         for (_, account), rows in groupby(self._index.rows(_SHARING), key=itemgetter(0, 1)):
             sharing, indicators = _Sharing(), dict[str, str]()
             for (id_, told, claims), uses in groupby(rows, key=itemgetter(2, 3, 4)):
                 sharing.claim(id_, claims, {row[5]: _stands(state, account, row[6], row[7]) for row in uses})
                 indicators[id_] = told
-            unit = state.unit_of(state.accounts[account])
             for ids, claimed, stands in sharing.clashes():
-                said, left, indicator = format_amount(claimed, unit), format_amount(stands, unit), indicators[ids[0]]
-                yield Finding(
-                    OVERLAP,
-                    f"{len(ids)} outcomes count {indicator} and claim {said} {unit.code} together, of which {left}"
-                    f" {unit.code} stands: {names(ids[:EXAMPLES], len(ids))}.",
-                    {"indicator": indicator, "claimed": said, "stands": left, "unit": unit.code,
-                     "outcomes": ids[:EXAMPLES], "count": len(ids)},
-                )  # fmt: skip
+                yield account, indicators[ids[0]], ids, claimed, stands
 
 
 def _stands(state: State, account: int, movement: int, amount: int) -> int:

@@ -26,6 +26,8 @@ _WIDTH = 80
     "--format", "format_", type=click.Choice(("table", "json", "html")), default="table", show_default=True,
     help="How to print it.",
 )  # fmt: skip
+@click.option("--title", metavar="TEXT", help="What to put above it; with --check, the title that it must have.")
+@click.option("--all", "show_all", is_flag=True, help="In the table, fold away no long list.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @at_moment
 @on_ledger
@@ -35,6 +37,8 @@ def report(
     rates_file: str | None,
     published: str | None,
     format_: str,
+    title: str | None,
+    show_all: bool,
     as_json: bool,
     ledger: str | None,
     **moment: Any,
@@ -46,20 +50,23 @@ def report(
     """
     # Imported here: only reports need them, and --help should not wait.
     from charitychain.report.compute import compute, period_of
+    from charitychain.report.model import TITLE_MAX
     from charitychain.report.rates import read_rates
 
     format_ = "json" if as_json else format_
+    if title is not None and not 0 < len(title) <= TITLE_MAX:
+        raise click.UsageError(f"--title takes 1 to {TITLE_MAX} characters.")
     if published is not None:
         if first or last or any(value is not None for value in moment.values()) or format_ == "html":
             raise click.UsageError("--check takes period and moment from the report, and prints a table or JSON.")
-        return _check(ledger, Path(published), rates_file, format_)
+        return _check(ledger, Path(published), rates_file, format_, title)
     try:
         period = period_of(first, last)
     except MalformedError as error:
         raise click.UsageError(error.message) from None
     rates = read_rates(Path(rates_file)) if rates_file is not None else None
     with opened(ledger, **moment) as found:
-        made = found.answer(lambda reader: compute(reader, first=period[0], last=period[1], rates=rates))
+        made = found.answer(lambda reader: compute(reader, first=period[0], last=period[1], rates=rates, title=title))
     if format_ == "json":
         output.write_json(made.to_dict())
     elif format_ == "html":
@@ -67,19 +74,25 @@ def report(
 
         output.echo(page(made, safe))
     else:
-        _table(made)
+        _table(made, show_all)
     return 0
 
 
-def _table(made: Any) -> None:
+def _table(made: Any, show_all: bool) -> None:
     from charitychain.report.layout import headlines, sections
 
+    if made.title is not None:
+        output.echo(output.style(safe(made.title), bold=True))
     output.echo(output.style(safe(made.ledger["origin"]), bold=True))
     output.echo(f"{made.first or 'the start'} to {made.last or 'the end'}, as of block {made.ledger['height']}")
     for headline in headlines(made):
         output.echo()
         share = output.style(f"{headline.acknowledged.value:>6} %", bold=True)
-        output.echo(f"{share} of all {headline.unit} received reaches an end acknowledged by an independent key")
+        text = f"of all {safe(headline.of)} reaches an end acknowledged by an independent key"
+        first, *more = textwrap.wrap(text, _WIDTH - 9)
+        output.echo(f"{share} {first}")
+        for line in more:
+            output.echo(" " * 9 + line)
         output.echo(f"{headline.evidenced.value:>6} % is merely evidenced")
         output.echo(f"{headline.reported.value:>6} % is merely reported")
     notes: dict[str, int] = {}
@@ -87,9 +100,11 @@ def _table(made: Any) -> None:
         output.echo()
         output.echo(output.style(safe(section.title), bold=True))
         for group in section.groups:
-            note = notes.setdefault(group[0].how, len(notes) + 1)
-            for figure in group:
+            note = notes.setdefault(group.how, len(notes) + 1)
+            for figure in (*group.shown, *(group.folded if show_all else ())):
                 _line(safe(figure.label), _value(figure), f" [{note}]")
+            if group.folded and not show_all:
+                output.echo(f"  ... and {len(group.folded)} more (--all shows them)")
     if made.rates is not None:
         output.echo()
         output.echo(output.style("Rates", bold=True))
@@ -117,7 +132,7 @@ def _line(label: str, value: str, note: str) -> None:
     output.echo(f"  {label} {'.' * left} {value}{note:>5}")
 
 
-def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str) -> int:
+def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str, title: str | None) -> int:
     from charitychain.report.check import check
     from charitychain.report.model import REPORT_MAX, read_report
     from charitychain.report.rates import read_rates
@@ -142,7 +157,7 @@ def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str)
 
     with opened(ledger) as found:
         try:
-            differ = check(found, told, rates, watch=watch)
+            differ = check(found, told, rates, title=title, watch=watch)
         finally:
             meter.close()
     if format_ == "json":
@@ -154,4 +169,6 @@ def _check(ledger: str | None, path: Path, rates_file: str | None, format_: str)
         output.echo(f"{len(differ)} {'differences' if len(differ) != 1 else 'difference'}")
     else:
         output.echo(f"{len(told.figures)} figures, all as the ledger has them at block {told.ledger['height']}")
+    if told.title is not None and title is None and format_ != "json":
+        output.echo(f"Its title is its publisher's word, and was not checked: {safe(told.title)}")
     return 1 if differ else 0

@@ -4,6 +4,7 @@ Rules upheld here:
 
 - Identity and checkpoint are compared first: a report on another ledger, or on another history, differs.
 - Everything published is compared, labels and explanations too, and so is everything that was left out.
+- The title is no ledger's; it is compared with the one that the reader expects, if any.
 """
 
 from __future__ import annotations
@@ -35,12 +36,18 @@ class Difference:
 
 
 def check(
-    ledger: Ledger, report: Report, rates: Rates | None = None, *, watch: Callable[[Ledger], None] = lambda _: None
+    ledger: Ledger,
+    report: Report,
+    rates: Rates | None = None,
+    *,
+    title: str | None = None,
+    watch: Callable[[Ledger], None] = lambda _: None,
 ) -> tuple[Difference, ...]:
     """Compute a report again at its height, and return what differs.
 
     Args:
         rates: The file that the report's rates are said to come from, if it states rates.
+        title: The title it must have; nothing is whatever it has.
         watch: Gets the ledger as it was then before it is read, to show progress.
 
     Raises:
@@ -62,6 +69,8 @@ def check(
         found = then.answer(lambda reader: compute(reader, first=report.first, last=report.last, rates=rates))
     differ = []
     mine = dict(found.ledger)
+    if title is not None and report.title != title:
+        differ.append(Difference("title", report.title, title))
     if not _is_same_seal(told["checkpoint"], mine["checkpoint"]):
         seals = (" ".join(one["checkpoint"].split()) for one in (told, mine))
         differ.append(Difference("ledger.checkpoint", *seals))
@@ -97,7 +106,7 @@ def _figures(id_: str, published: Figure | None, computed: Figure | None) -> lis
     """Return how a figure differs: as a whole, or field by field."""
     if published is None or computed is None:
         return [Difference(id_, *(_told(figure) if figure is not None else None for figure in (published, computed)))]
-    if (type(published.value), _told(published)) != (type(computed.value), _told(computed)):
+    if (type(published.value), _number(published)) != (type(computed.value), _number(computed)):
         return [Difference(id_, _told(published), _told(computed))]
     return [
         Difference(f"{id_} ({name})", getattr(published, name), getattr(computed, name))
@@ -106,9 +115,14 @@ def _figures(id_: str, published: Figure | None, computed: Figure | None) -> lis
     ]
 
 
+def _number(figure: Figure) -> tuple[object, ...]:
+    return figure.value, figure.unit, figure.numerator, figure.denominator, figure.of
+
+
 def _told(figure: Figure) -> str:
     """Return a value as text, with its unit and what it is a share of."""
-    parts = [str(figure.value)] + ([figure.unit] if figure.unit is not None else [])
-    if figure.numerator is not None or figure.denominator is not None:
-        parts.append(f"({figure.numerator} of {figure.denominator})")
+    value, unit, numerator, denominator, of = _number(figure)
+    parts = [str(value)] + ([str(unit)] if unit is not None else [])
+    if (numerator, denominator, of) != (None, None, None):
+        parts.append(f"({numerator} of {denominator} {of})")
     return " ".join(parts)

@@ -5,8 +5,9 @@ Rules upheld here:
 - Units are followed along what paid for what; what a sponsor's money was exchanged for is told apart as earned.
 - States sum to what is asked about, in its own unit. What was acknowledged of an expenditure is spread evenly over the
   units that it used, as in a trace, so that sums over single gifts and over all are the same.
-- What was converted counts by what became of what it bought: of money m that bought g goods, of which a came to some
-  state or a better one, that state and those better have ⌊m·a/g⌋. So rounding is never for the better.
+- What was converted counts by what became of all that it bought. Of money m that bought g goods, of which a came to
+  some state or a better one, ⌊m·a/g⌋ did; and any stretch of that money has its share by a map on boundaries, state by
+  state. So what a gift has come to does not hang on which others are asked about, and parts sum to the whole.
 - Work is bounded; what lies beyond is "not followed".
 """
 
@@ -14,22 +15,23 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from charitychain import answers, records
 from charitychain.ends import End, compromised, end_of
+from charitychain.errors import VerificationError
 from charitychain.reading import Reader
 from charitychain.report.scan import Scan
-from charitychain.state.flow import PIECE_LIMIT, follow_all, reversals_of
+from charitychain.state.flow import PIECE_LIMIT, Flow, follow_all, reversals_of
 from charitychain.state.lookup import Lookup
 from charitychain.state.movements import Kind, Movement, Ref
-from charitychain.tape import Run, convert, join_runs
+from charitychain.tape import Run
 
 __all__ = ["STATES", "Fates"]
 
 _TOLD = {"in transit": ("transit",), "acknowledged": ("acknowledged", "operator", "stand-in"),
-         "converted": ("earned", "converted")}  # fmt: skip
+         "converted": ("earned",)}  # fmt: skip
 STATES = tuple(state for ended in answers.STATES for state in _TOLD.get(ended, (ended,)))
 """What units may have come to, told in the order of a trace; ``acknowledged`` is by an independent key."""
 _BEST_FIRST = (
@@ -37,7 +39,6 @@ _BEST_FIRST = (
     *STATES[STATES.index("disputed") :],
 )  # fmt: skip
 _SAID = {"independent": "acknowledged", "recipient": "acknowledged", "in transit": "transit"}
-_DEPTH = 32
 _KEPT = 200_000
 
 
@@ -75,7 +76,7 @@ class _Kept:
 
 
 class Fates:
-    """Says what stretches of inflows have come to; each end is read once."""
+    """Says what stretches of inflows have come to; each end is read once, and each purchase followed once."""
 
     def __init__(self, seen: Scan) -> None:
         self._seen, self._reader = seen, seen.reader
@@ -84,21 +85,64 @@ class Fates:
         self._lookup = cast(Lookup, _Kept(seen.reader))
         self._checked: set[Ref] = set()
         self._ends: dict[Ref, End] = {}
+        self._became: dict[Ref, Counter[str]] = {}  # all that a conversion gave, by the inflow that it made
 
     def of(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]]) -> tuple[Counter[str], Counter[str]]:
         """Return amounts by state, and those of them that were converted on the way."""
-        return self._of(stretches, 0)
+        flow = self._walk(stretches)
+        self._settle(self._bought(flow))
+        return self._sum(flow)
 
-    def _of(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]], depth: int) -> tuple[Counter[str], Counter[str]]:
-        reader, found, goods = self._reader, Counter[str](), Counter[str]()
+    def _walk(self, stretches: Mapping[Ref, Sequence[tuple[int, int]]]) -> Flow:
+        reader = self._reader
         flow = follow_all(self._lookup, reader.state.accounts, stretches, limit=max(self._left, 0))
         reader.check_movements(flow.touched - self._checked)
         self._checked |= flow.touched
         self._left -= len(flow.touched)
+        return flow
+
+    def _bought(self, flow: Flow) -> list[Ref]:
+        """Return the inflows that units of a walk bought and nothing is known of yet."""
+        found = []
+        for ref in flow.used:
+            outflow = self._lookup.movement(*ref)
+            if outflow.kind == Kind.CONVERTED_OUT and outflow.target not in self._became:
+                assert outflow.target is not None
+                if self._lookup.movement(*outflow.target).second is None:  # nobody else funded it
+                    found.append(outflow.target)
+        return found
+
+    def _settle(self, waiting: list[Ref]) -> None:
+        """Find what became of all that was bought, and first of what that bought: each lies later in the ledger."""
+        walks: dict[Ref, Flow] = {}
+        while waiting:
+            ref = waiting[-1]
+            if ref in self._became:
+                waiting.pop()
+                continue
+            given = self._lookup.movement(*ref).amount
+            if ref not in walks:
+                walks[ref] = self._walk({ref: [(0, given)]})
+            further = self._bought(walks[ref])
+            if further:
+                waiting += further
+                continue
+            became, _ = self._sum(walks.pop(ref))
+            if sum(became.values()) != given:
+                raise VerificationError(
+                    "CC-INDEX", "what became of goods does not sum to them; remove the index, it is made anew"
+                )
+            self._became[ref] = became
+
+    def _sum(self, flow: Flow) -> tuple[Counter[str], Counter[str]]:
+        found, goods = Counter[str](), Counter[str]()
         for ref, runs in flow.used.items():
             outflow = self._lookup.movement(*ref)
-            if outflow.kind != Kind.CONVERTED_OUT:
-                self._used(outflow, runs, found)
+            if outflow.kind == Kind.CONVERTED_OUT:
+                goods.update(self._converted(outflow, runs))
+                continue
+            for state, how, amount in self._end(outflow).spread(runs):
+                found[_SAID.get(how or state, how or state)] += amount
         for use, amount in flow.refunds.items():
             place = self._lookup.movement(*use.outflow).place
             found["refunded" if compromised(self._seen.known, place) is None else "disputed"] += amount
@@ -107,17 +151,8 @@ class Fates:
         for ref, runs in flow.held.items():
             for state, amount, _ in self._seen.arrivals.rests(self._lookup.movement(*ref), runs):
                 found[_SAID.get(state, state)] += amount
-        for ref, runs in flow.used.items():
-            outflow = self._lookup.movement(*ref)
-            if outflow.kind == Kind.CONVERTED_OUT:
-                self._bought(outflow, runs, goods, depth)
         found.update(goods)
         return found, goods
-
-    def _used(self, outflow: Movement, runs: Sequence[Run], found: Counter[str]) -> None:
-        """Add what is known of the units of an expenditure."""
-        for state, how, amount in self._end(outflow).spread(runs):
-            found[_SAID.get(how or state, how or state)] += amount
 
     def _end(self, outflow: Movement) -> End:
         """Return what an expenditure has come to."""
@@ -130,33 +165,19 @@ class Fates:
             self._ends[ref] = end_of(known, self._seen.owners, record.id, outflow.place, record.amount, undone=undone)
         return self._ends[ref]
 
-    def _bought(self, outflow: Movement, runs: Sequence[Run], goods: Counter[str], depth: int) -> None:
-        """Add what became of units that were converted, by what became of what they bought."""
-        total = sum(run.length for run in runs)
+    def _converted(self, outflow: Movement, runs: Iterable[Run]) -> dict[str, int]:
+        """Return what became of units that were converted: their share of what became of all that was bought."""
+        bounds = [(run.position, run.position + run.length) for run in runs]
+        units, found = sum(high - low for low, high in bounds), dict[str, int]()
         assert outflow.target is not None
         inflow = self._lookup.movement(*outflow.target)
-        assert inflow.conversion is not None
         if inflow.second is not None:
-            goods["earned"] += total
-            return
-        if depth >= _DEPTH:
-            goods["not followed"] += total
-            return
-        taken, given = inflow.conversion
-        parts = []
-        for run in join_runs(sorted(runs)):
-            ends = (convert(z, given=given, taken=taken) for z in (run.position, run.position + run.length))
-            low, high = ends
-            if low < high:
-                parts.append((low, high))
-        bought = sum(high - low for low, high in parts)
-        if not bought:
-            goods["converted"] += total
-            return
-        became, _ = self._of({outflow.target: parts}, depth + 1)
-        amount = before = 0
-        for state in _BEST_FIRST:
-            amount += became[state]
-            upto = total * amount // bought
-            goods[state] += upto - before
-            before = upto
+            return {"earned": units}
+        became, whole, better = self._became[outflow.target], outflow.amount, inflow.amount
+        for state in reversed(_BEST_FIRST):
+            better -= became[state]
+            part = outflow.amount * better // inflow.amount
+            bounds = [(low * part // whole, high * part // whole) for low, high in bounds] if whole else []
+            inside = sum(high - low for low, high in bounds)
+            found[state], units, whole = units - inside, inside, part
+        return found

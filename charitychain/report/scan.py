@@ -5,6 +5,7 @@ Rules upheld here:
 - Each block, statement and column is checked against the sealed head before it counts, and each signature of an author.
 - A record belongs to a period by the last day of the date that it states, else by the day on which it was sealed.
 - An expenditure counts as what is left of it at the head; a gift too.
+- A gift that a stolen key entered was received, as far as is known; it is summed apart and never followed.
 - Sums stand by unit, and by what tells them apart; nothing is added up here that differs in unit.
 - Memory grows with statements, accounts and expenditures, not with the gifts of a batch.
 """
@@ -20,11 +21,12 @@ from typing import Any, cast
 from charitychain import records
 from charitychain.arrivals import Arrivals
 from charitychain.codec import MAX_INT
-from charitychain.ends import Owners
+from charitychain.ends import Owners, compromised
 from charitychain.errors import VerificationError
 from charitychain.index import Index
 from charitychain.reading import Reader, Records, day
 from charitychain.records import Place
+from charitychain.report.claims import Claimed, Claims
 from charitychain.report.distinct import Distinct, people_of
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import Link, find_gift
@@ -67,7 +69,8 @@ class Scan:
         self.received, self.spent = Sums(), Sums()
         self.converted: Counter[tuple[str, str, bool, int]] = Counter()
         self.refunded: Counter[str] = Counter()
-        self.outcomes: dict[str, list[int]] = {}
+        self.outcomes: tuple[Claimed, ...] = ()
+        self.stolen: Counter[str] = Counter()
         self.late = 0
         self.cohort: dict[str, Stretches] = defaultdict(dict)
         self.transit: Counter[str] = Counter()
@@ -92,12 +95,16 @@ class Scan:
             for inflow in index.inflows(account.number, MAX_INT):
                 if inflow.kind == Kind.DONATED:
                     self._inflows[inflow.place] = inflow
-        with closing(_Beside(index)) as beside:
-            taken = Taken(cast(Index, beside))
+        with closing(_Beside(index)) as opened:
+            beside = cast(Index, opened)
+            taken, claims = Taken(beside), Claims(self.known, self.owners, beside)
             for place, record, columns in self._records():
                 self._see(place, record, columns, taken)
+                if isinstance(record, records.Outcome):
+                    claims.see(place, record, self.inside(record, reader.time(place)))
             self._end_run()
             self._waits(taken)
+            self.outcomes = tuple(claims.told())
         return self
 
     def _records(self) -> Iterator[tuple[Place, records.Record, bytes | None]]:
@@ -134,10 +141,6 @@ class Scan:
         elif isinstance(record, records.Refund):
             outflow = self._outflow(record.id, place)
             self.refunded[self._account(outflow.account).unit] += outflow.amount
-        elif isinstance(record, records.Outcome):
-            sums = self.outcomes.setdefault(record.indicator, [0, 0, 0])
-            for at, more in enumerate((1, record.quantity, record.beneficiaries or 0)):
-                sums[at] += more
 
     def _account(self, number: int) -> AccountState:
         return self.reader.state.account(number)
@@ -160,11 +163,14 @@ class Scan:
             return
         self.late += place in self._lates
         unit = self._account(record.account).unit
-        stretches = self.cohort[unit].setdefault((inflow.account, inflow.index), [])
-        if stretches and stretches[-1][1] == low:
-            stretches[-1] = (stretches[-1][0], low + record.amount)
+        if compromised(self.known, place) is not None:
+            self.stolen[unit] += record.amount
         else:
-            stretches.append((low, low + record.amount))
+            stretches = self.cohort[unit].setdefault((inflow.account, inflow.index), [])
+            if stretches and stretches[-1][1] == low:
+                stretches[-1] = (stretches[-1][0], low + record.amount)
+            else:
+                stretches.append((low, low + record.amount))
         self.received[record.account, owner, record.source] += record.amount
         if isinstance(record, records.Donation):
             self.gifts["single"] += 1
@@ -193,6 +199,8 @@ class Scan:
         if self.inside(made, self.reader.time(gift.place)):
             owner = self.owners.then(self._account(gift.account), gift.place)
             self.received[gift.account, owner, getattr(made, "source", None)] -= row.amount
+            if compromised(self.known, gift.place) is not None:
+                self.stolen[self._account(gift.account).unit] -= row.amount
             self._undone[gift.id] += row.amount
             self.gifts["undone"] += self._undone[gift.id] == gift.amount
 
@@ -215,7 +223,7 @@ class Scan:
     def _waits(self, taken: Taken) -> None:
         """Note what is in transit: in all, and of the gifts of the period what has not left where it was given."""
         state = self.reader.state
-        whole = self.first is None and self.last is None
+        whole = self.first is None and self.last is None and not any(self.stolen.values())
         stretches = {ref: parts for found in self.cohort.values() for ref, parts in found.items()}
         for sums, asked in ((self.transit, None), (self.transit_here, stretches)):
             if whole and asked is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from book import Book
 T = TypeVar("T")
 HERE = Path(__file__).resolve().parent
 BANNER = "SYNTHETIC DATA: every gift, person and organisation here is made up by a generator; nothing of it happened."
-PERIOD = ("--from", "2020", "--to", "2020")
+PERIOD = ("--from", "2020", "--to", "2020", "--title", "SYNTHETIC DATA: a year that a generator made up")
 STAGES: tuple[tuple[str, Callable[[Book], int | None]], ...] = (
     ("parties and accounts", opening.open_accounts),
     ("gifts of orders", gifts.enter_orders),
@@ -134,7 +135,7 @@ class _Command:
         }
 
     def __call__(self, *command: str, into: str | None = None) -> bool:
-        print(f"$ charitychain {' '.join(command)}{f' > {into}' if into else ''}", flush=True)
+        print(f"$ charitychain {shlex.join(command)}{f' > {into}' if into else ''}", flush=True)
         done = subprocess.run(
             [sys.executable, "-m", "charitychain", *command], cwd=self._folder, env=self._environment, check=False,
             capture_output=True,

@@ -123,15 +123,17 @@ def test_every_kind_of_change_is_one_line(spent: Cli) -> None:
     assert lines(report) == ["gifts: published 3; computed 2", "1 difference"]
     report = json.loads(text)
     del report["figures"][places["share.CNY.reported"]]
-    assert lines(report) == ["share.CNY.reported: published nothing; computed 20.00 % (4.00 of 20.00)", "1 difference"]
+    assert lines(report) == [
+        "share.CNY.reported: published nothing; computed 20.00 % (4.00 of 20.00 CNY)", "1 difference",
+    ]  # fmt: skip
     report = json.loads(text)
     report["figures"].append({"id": "smiles", "label": "Smiles", "value": 9, "how": "Counted."})
     assert lines(report) == ["smiles: published 9; computed nothing", "1 difference"]
     report = json.loads(text)
-    report["figures"][places["projects"]]["how"] = "Guessed.\x1b[2J\nprojects: all is well"
+    report["figures"][places["accounts"]]["how"] = "Guessed.\x1b[2J\naccounts: all is well"
     assert lines(report) == [
-        "projects (how): published Guessed.\\u001b[2J\\u000aprojects: all is well; computed Accounts that were opened"
-        " up to the head.",
+        "accounts (how): published Guessed.\\u001b[2J\\u000aaccounts: all is well; computed Accounts that were opened"
+        " up to the head, in whatever unit.",
         "1 difference",
     ]
     report = json.loads(text)
@@ -185,3 +187,37 @@ def test_a_check_takes_its_moment_from_the_report(spent: Cli) -> None:
     path = published(spent)
     for more in (("--from", "2025"), ("--at", "2025"), ("--at-height", "1"), ("--format", "html")):
         spent.fails(2, "report", "--check", path, *more)
+
+
+def test_a_title_stands_above_every_form(spent: Cli) -> None:
+    """--title is on the table, the page and in the JSON; a check says that it is nobody's but the publisher's word."""
+    title = "SYNTHETIC DATA\x1b[2J"
+    shown = "SYNTHETIC DATA\\u001b[2J"
+    assert spent.ok("report", "--title", title).splitlines()[:2] == [shown, "village.example/2026"]
+    assert f'<p class="title"><bdi>{shown}</bdi></p>' in spent.ok("report", "--title", title, "--format", "html")
+    path = published(spent, "--title", title)
+    assert json.loads(path.read_text("utf-8"))["title"] == title
+    lines = spent.ok("report", "--check", path).splitlines()
+    assert lines[1:] == [f"Its title is its publisher's word, and was not checked: {shown}"]
+    assert len(spent.ok("report", "--check", path, "--title", title).splitlines()) == 1
+    done = spent.run("report", "--check", path, "--title", "Audited")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [f"title: published {shown}; computed Audited", "1 difference"]
+    spent.fails(2, "report", "--title", "")
+    report = json.loads(path.read_text("utf-8"))
+    for bad in ("", "x" * 257, 7):
+        path.write_text(json.dumps({**report, "title": bad}), "utf-8")
+        assert "[CC-REPORT]" in spent.fails(3, "report", "--check", path)
+
+
+def test_a_long_list_is_folded(spent: Cli) -> None:
+    """Of 26 parts by source the 20 largest are told, and all with --all."""
+    gifts = [
+        {"record": "donation", "id": f"L-{n}", "account": "edu", "amount": f"{n + 1}.00", "source": f"box-{n:02}",
+         "date": "2025-05-05"} for n in range(24)
+    ]  # fmt: skip
+    spent.ok("import", spent.journal(gifts))
+    table, every = spent.ok("report"), spent.ok("report", "--all")
+    assert "  ... and 6 more (--all shows them)\n" in table
+    assert "source box-06" in table and "source box-05" not in table and "source box-05" in every
+    assert "more (--all" not in every and "<summary>and 6 more</summary>" in spent.ok("report", "--format", "html")

@@ -223,7 +223,7 @@ def test_shares_are_sums_over_the_ends_of_single_traces(tmp_path: Path, rule: st
 
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_are_recounts_of_the_journal(tmp_path: Path, seed: int) -> None:
-    """Gifts, donors, merchants and projects are what a reader of the journal counts."""
+    """Gifts, donors, merchants and accounts are what a reader of the journal counts."""
     ledger, history = generated(tmp_path, "batches", 70 + seed)
     single = [line for line in history if line["record"] == "donation"]
     batches = [line for line in history if line["record"] == "gifts"]
@@ -238,7 +238,7 @@ def test_counts_are_recounts_of_the_journal(tmp_path: Path, seed: int) -> None:
     assert value(report, "gifts.columns") == sum(len(batch["ids"]) for batch in batches)
     assert value(report, "donors") == len(donors)
     assert value(report, "merchants") == len(seconds)
-    assert value(report, "projects") == sum(line["record"] == "account" for line in history)
+    assert value(report, "accounts") == sum(line["record"] == "account" for line in history)
 
 
 def test_two_runs_give_the_same_report(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ YEAR = {
     "share.EUR.lost": "5.33", "share.EUR.refunded": "3.33", "share.EUR.held": "16.67", "share.EUR.transit": "33.33",
     "share.EUR.goods": "8.00", "share.EUR.goods.acknowledged": "42.83",
     "gifts": 2, "gifts.single": 2, "gifts.columns": 0, "gifts.undone": 0, "donors": 1, "merchants": 0,
-    "organisations": 1, "projects": 3,
+    "organisations": 1, "projects": 2, "accounts": 3, "accounts.open": 3,
     "received.EUR": "150.00", "received.EUR.source:web": "100.00", "received.EUR.source-not-stated": "50.00",
     "received.EUR.programme:reading": "150.00", "received.EUR.organisation:aid": "150.00",
     "received.EUR.region:west": "150.00",
@@ -306,17 +306,18 @@ YEAR = {
     "received.STEP": "0", "spent.STEP": "0", "lost.STEP": "0", "refunded.STEP": "0", "held.STEP": "0",
     "transit.STEP": "0",
     "converted.EUR.BOOK.out": "12.00", "converted.EUR.BOOK.in": "7",
-    "outcome:pupils": 35, "outcome:pupils:statements": 2, "outcome:pupils:people": 28, "late": 0,
+    "outcome:pupils": 35, "outcome:pupils:acknowledged": 0, "outcome:pupils:reported": 35,
+    "outcome:pupils:statements": 2, "outcome:pupils:people": 28, "late": 0,
 }  # fmt: skip
 
 
 def test_a_year_written_out(tmp_path: Path) -> None:
-    """Every figure of a small year is what can be reckoned by hand; goods count rounded down."""
+    """Every figure of a small year is what can be reckoned by hand, down to the cent that goods cost."""
     with year(tmp_path) as ledger:
         report = compute(ledger.reader())
     assert told(report) == YEAR
     headline = report.get("share.EUR.acknowledged")
-    # 30.00 of what was spent, and floor(12.00 * 3/7) = 5.14 by the books.
+    # 30.00 of what was spent, and floor(12.00 * 3/7) = 5.14 of all that the books cost.
     assert headline is not None and (headline.numerator, headline.denominator) == ("35.14", "150.00")
     assert all(figure.how.endswith(".") for figure in report.figures)
 
@@ -571,11 +572,11 @@ def test_headlines_are_of_currencies_where_there_are_any(tmp_path: Path) -> None
         with ledger.writer() as writer:
             writer.donation("D-1", account="edu", amount="1234.50")
         both = compute(ledger.reader())
-    assert [one.unit for one in headlines(steps)] == ["STEP"]
-    assert [(one.unit, one.acknowledged.value) for one in headlines(both)] == [("EUR", "0.00")]
+    assert [one.of for one in headlines(steps)] == ["STEP received"]
+    assert [(one.of, one.acknowledged.value) for one in headlines(both)] == [("EUR received", "0.00")]
     text = page(both, lambda one: one)
     assert "0.00 of 1,234.50" in text and "1,234,567" in text
-    every = [figure for section in sections(both) for group in section.groups for figure in group]
+    every = [figure for section in sections(both) for group in section.groups for figure in group.shown]
     assert every == list(both.figures)
 
 
