@@ -180,18 +180,22 @@ class Step:
 class Conversion:
     """Part of a gift that changed its unit: what left and what that gave.
 
-    `smallest` is how much it took for one smallest unit, rounded up: less than that may have given nothing.
+    `smallest` is how much it took for one smallest unit, rounded up: less than that may have given nothing. `whole` is
+    all that the record converted, this gift's and others', and `gave` what that gave.
     """
 
     id: str
     money: Money
     gives: Money
     smallest: Money
+    whole: Money
+    gave: Money
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "id": self.id, "amount": str(self.money), "unit": self.money.code,
             "gives": str(self.gives), "gives_unit": self.gives.code, "smallest": str(self.smallest),
+            "of": str(self.whole), "of_gives": str(self.gave),
         }  # fmt: skip
 
 

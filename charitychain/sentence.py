@@ -138,7 +138,11 @@ def _legs(trace: Trace) -> Iterator[_Leg]:
         if gave:
             yield _leg(gave, f"became {money_of(Money(sum(c.gives.amount for c in gave), unit))}")
         if too_small:
-            yield _leg(too_small, f"fell below the smallest unit, {money_of(Money(1, unit))}")
+            one, least = too_small[0], money_of(Money(1, unit))
+            words = "fell below"
+            if len(too_small) == 1:  # it is in what others paid for too
+                words = f"is part of {one.whole} that became {money_of(one.gave)}, and by itself below"
+            yield _leg(too_small, f"{words} the smallest unit, {least}")
     refunds = [refund for refund in trace.refunds if refund.disputed is None]
     wrongly = [refund for refund in trace.refunds if refund.disputed is not None]
     for words, back in (

@@ -330,8 +330,9 @@ class _Telling:
             assert isinstance(record, records.Conversion)
             self.known.author(place)
             smallest = self._money(-(-record.amount // record.gives), record.account)
+            whole, given = self._money(record.amount, record.account), self._money(record.gives, record.to)
             moneys = (self._money(left, record.account), self._money(gave, record.to), smallest)
-            found.append(Conversion(record.id, *moneys))
+            found.append(Conversion(record.id, *moneys, whole, given))
         return tuple(found)
 
     def _voided(self) -> tuple[Voided, ...]:
