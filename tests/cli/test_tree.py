@@ -214,8 +214,8 @@ def test_the_sentence_names_three_uses_and_counts_the_others(tmp_path: Path) -> 
         writer.add({"record": "conversion", "id": "C-1", "from": "edu", "amount": "8", "to": "masks", "gives": "16"})
         writer.expenditure("X-7", source="masks", amount="9", payee="Ward", purpose="care")
     assert told(ledger)[1] == (
-        "Of your 20.00 CNY: 5.00 of 7.00 that became 2 taps (reported by self), payment reported; 5.00 went to P5 for q,"
-        " reported; 4.00 went to P4 for q, reported; 6.00 went to 3 more uses."
+        "Of your 20.00 CNY: 5.00 of 7.00 that became 2 taps (reported by self), payment reported; 5.00 went to P5 for"
+        " q, reported; 4.00 went to P4 for q, reported; 6.00 went to 3 more uses."
     )
     assert told(ledger, "D-2")[1] == (
         "Of your 10.00 CNY: 8.00 became 16 MASK; 2.00 of 7.00 that became 2 taps (reported by self), payment reported;"

@@ -241,7 +241,10 @@ def test_what_arrived_of_a_gift_is_no_longer_on_its_way(book: Ledger) -> None:
     """A part that arrived is held; what still rests counts, and the last word."""
     enter(book, say("A-1", "D-1", "charity", amount="600"))
     assert held(book) == [("fund", 400, "in transit"), ("fund", 600, "held")]
-    assert "Of your 1000.00 CNY: 600.00 waits in fund, received by charity on 2026-09-21; 400.00 is in transit to fund." in text(book)
+    assert (
+        "Of your 1000.00 CNY: 600.00 waits in fund, received by charity on 2026-09-21; 400.00 is in transit to fund."
+        in text(book)
+    )
     enter(book, spend("X-1", "500"))
     assert held(book) == [("fund", 400, "in transit"), ("fund", 100, "held")]
     enter(book, spend("X-2", "200"))
