@@ -163,14 +163,14 @@ class Reader:
         self._tops: dict[int, bytes] = {}
         self._units: set[str] = set()
         self.block = read_block(store, index.block_offset(head.height), head.height)
-        self._log_root = header_frontier(index, head.height + 1).root()
+        self.log_root = header_frontier(index, head.height + 1).root()
         if self.block.header.hash() != head.hash:
             raise self._unfit()
         self.state.height = head.height
         first = self.block.statements[0].header.author if self.block.statements else None
         sealing = self.state.sealing_keys(first)
         self.state.height = head.height + 1
-        blocks.check_seal(self.block.seal, genesis.origin, head.height + 1, self._log_root, sealing)
+        blocks.check_seal(self.block.seal, genesis.origin, head.height + 1, self.log_root, sealing)
         if self.state.roots() != (self.block.header.accounts, self.block.header.parties):
             raise self._unfit()
 
@@ -196,7 +196,7 @@ class Reader:
             size = self.head.height + 1
             proof = merkle.prove_inclusion_from_nodes(merkle.RFC6962, self.index.header_node, height, size)
             try:
-                merkle.check_inclusion(merkle.RFC6962, proof, height, leaf, size, self._log_root)
+                merkle.check_inclusion(merkle.RFC6962, proof, height, leaf, size, self.log_root)
             except VerificationError as error:
                 raise VerificationError(
                     "CC-LINK", f"block {height} is not the block that the sealed log holds there", block=height

@@ -52,6 +52,7 @@ _COMMANDS = {
     "import": ("exchange", "Enter a journal (JSON Lines) or a table of gifts (CSV)."),
     "export": ("exchange", "Write the ledger as a journal."),
     "verify": ("check", "Check everything, and list every fault."),
+    "checkpoint": ("checkpoint", "Keep the operator's word on how far a ledger goes, and compare it."),
     "trace": ("ask", "Follow gifts to their final uses."),
     "sources": ("ask", "Say which gifts paid for an expenditure."),
     "balance": ("ask", "Say what accounts hold."),

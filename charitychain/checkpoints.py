@@ -1,0 +1,98 @@
+"""Checkpoints: what one keeps of a ledger to see later that nothing of it was taken back.
+
+A checkpoint is the operator's signed word (a C2SP tlog-checkpoint) on how many blocks there are and on the root over
+all of them. Whoever keeps one can ask any copy of the ledger, years later, whether it still begins with just those
+blocks.
+
+Rules upheld here:
+
+- A checkpoint counts only under a key that is believed: the one that was given, or one of the operator's keys that the
+  ledger itself names, each at the time at which it acted.
+- That the ledger extends it is proved by a consistency proof (RFC 9162, section 2.1.4), whose hashes come from the
+  index and are not believed.
+- It reads the head and no more; what the blocks say is for `charitychain.verify`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from charitychain import merkle, note
+from charitychain.errors import MalformedError, UnreadableError, VerificationError
+from charitychain.reading import Reader
+
+__all__ = ["Extension", "check_extends", "operator_keys", "read_checkpoint"]
+
+
+class Extension(NamedTuple):
+    """How many blocks a checkpoint knows, and how many a ledger has; where these are fewer, it was cut or is older."""
+
+    known: int
+    blocks: int
+
+
+def read_checkpoint(data: bytes, name: str) -> note.Checkpoint:
+    """Parse a signed checkpoint; nobody is believed yet.
+
+    Raises:
+        UnreadableError: ``CC-NOTE``, ``CC-CHECKPOINT`` and others: it is none; `name` says which file.
+    """
+    try:
+        return note.parse_checkpoint(note.parse_note(data).text)
+    except MalformedError as error:
+        raise UnreadableError(error.code, f"{name} is no signed checkpoint: {error.message}") from error
+
+
+def operator_keys(reader: Reader, size: int) -> list[note.VerifierKey]:
+    """Return the keys by which the operator may have signed a checkpoint of `size` blocks, newest first.
+
+    A key acts from some block on and until another, and a recovery key seals the block in which it replaces another.
+    """
+    party, at = reader.state.parties[0], max(size - 1, 0)
+    listed = party.keys_at(at)
+    recovery = party.recovery_at(at)
+    return [
+        note.parse_vkey(note.vkey(reader.genesis.origin, key))
+        for key in dict.fromkeys([*listed, *([recovery] if recovery is not None else [])])
+    ]
+
+
+def check_extends(reader: Reader, data: bytes, name: str, *, key: note.VerifierKey | None = None) -> Extension:
+    """Check that a ledger begins with the blocks of a checkpoint.
+
+    Args:
+        name: What to call the checkpoint in errors.
+        key: The operator's key that somebody trusts; nothing is the ones that the ledger names.
+
+    Raises:
+        UnreadableError: it is no checkpoint.
+        VerificationError: ``CC-CHECKPOINT``: it is of another ledger, not signed by its operator, or of other blocks.
+    """
+    told = read_checkpoint(data, name)
+    origin, blocks = reader.genesis.origin, reader.head.height + 1
+    if told.origin != origin:
+        raise VerificationError(
+            "CC-CHECKPOINT", f"{name} is a checkpoint of {told.origin}, and this ledger is {origin}",
+            expected=told.origin, found=origin,
+        )  # fmt: skip
+    try:
+        note.open_note(data, [key] if key is not None else operator_keys(reader, min(told.size, blocks)))
+    except VerificationError as error:
+        whose = "by the key that was given" if key is not None else "by this ledger's operator"
+        raise VerificationError("CC-CHECKPOINT", f"{name} is not signed {whose}: {error.message}") from error
+    if told.size > blocks:
+        return Extension(told.size, blocks)
+    root = reader.log_root
+    nodes = reader.index.header_node
+    proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, nodes, told.size, blocks) if told.size else ()
+    try:
+        if told.size:
+            merkle.check_consistency(merkle.RFC6962, proof, told.size, told.root, blocks, root)
+    except VerificationError as error:
+        raise VerificationError(
+            "CC-CHECKPOINT",
+            f"the first {told.size} blocks here are not those of {name}: two histories were signed. Keep both files:"
+            " together they prove it",
+            blocks=told.size,
+        ) from error
+    return Extension(told.size, blocks)
