@@ -44,8 +44,9 @@ types: $(READY)  ## mypy, strict
 bench: $(READY)  ## measure speed on this machine
 	$(BIN)/python -m tests.bench
 
-campaign: $(READY)  ## long runs of the model and of killed writers (about ten minutes)
+campaign: $(READY)  ## long runs of the model, of killed writers and of flipped bits (about ten minutes)
 	CHARITYCHAIN_HISTORIES=6000 $(BIN)/python -m pytest -n $(PROCESSES) tests/unit/test_against_model.py -k thousands
+	CHARITYCHAIN_FLIPS=all $(BIN)/python -m pytest -n $(PROCESSES) tests/tamper/test_flips.py
 	CHARITYCHAIN_KILLS=1500 $(BIN)/python -m pytest tests/crash/test_writer_kill.py -k random_kills
 
 help:  ## this list
