@@ -535,7 +535,7 @@ def test_a_block_that_a_recovery_key_sealed_without_signing_first_is_bad(shared:
     reader = shared.reader()
     spare = next(entry for entry in shared.keyring.list() if entry.party == "self-spare")
     block = reader.checked_block(reader.head.height)
-    size, root = reader.head.height + 1, reader._log_root
+    size, root = reader.head.height + 1, reader.log_root
     forged = blocks.make_seal(shared.origin, size, root, shared.keyring.load(spare))
     first = block.statements[0].header.author
     reader.state.height = reader.head.height
