@@ -52,6 +52,7 @@ __all__ = [
     "check_text",
     "decode",
     "encode",
+    "folded",
 ]
 
 Value: TypeAlias = "int | bytes | str | Sequence[Value] | None"
@@ -160,6 +161,15 @@ def check_text(text: str, *, what: str) -> str:
     if fault:
         raise MalformedError("CC-TEXT", f"{what}: {fault}", what=what)
     return text
+
+
+def folded(text: str) -> str:
+    """Return a text as it is compared where neither case nor the spacing of words tells things apart.
+
+    >>> folded(" Pupils  taught")
+    'pupils taught'
+    """
+    return " ".join(text.split()).casefold()
 
 
 def check_id(text: str, *, what: str = "id") -> str:

@@ -282,13 +282,8 @@ def undone_of(known: Records, id_: str, account: int | None = None) -> Undone:
 
 def compromised(known: Records, place: Place) -> str | None:
     """Say whether one of the keys that signed a record was compromised by then."""
-    header = known.reader.statement(place).header
-    for key_id in (header.author, *header.signers):
-        party = known.reader.state.party_of(key_id)
-        key = party.find_key(key_id)
-        if key is not None and key.compromised is not None and key.compromised <= place.height:
-            return f"a key of {party.id} was compromised since block {key.compromised}"
-    return None
+    found = known.reader.state.stolen(known.reader.statement(place).header, place.height)
+    return None if found is None else f"a key of {found[0].id} was compromised since block {found[1]}"
 
 
 def is_late(known: Records, place: Place, accounts: Iterable[AccountState]) -> bool:

@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
+from charitychain.codec import folded
 from charitychain.findings import EXAMPLES, Finding, names
 from charitychain.index import Index
 from charitychain.records import Outcome
 from charitychain.state.rules import State
 from charitychain.units import format_amount
 
-__all__ = ["EXCEEDS", "OVERLAP", "Outcomes", "folded"]
+__all__ = ["EXCEEDS", "OVERLAP", "Outcomes"]
 
 EXCEEDS, OVERLAP = "AUDIT-OUTCOME-EXCEEDS", "AUDIT-OUTCOME-OVERLAP"
 _TABLES = (
@@ -47,11 +48,6 @@ _SHARING = (
     " (use, indicator) IN (SELECT use, indicator FROM audit_outcome_uses GROUP BY use, indicator HAVING count(*) > 1))"
     " ORDER BY o.indicator, account, id, use"
 )
-
-
-def folded(indicator: str) -> str:
-    """Return an indicator as it is compared: whatever its case, and however its words are spaced."""
-    return " ".join(indicator.split()).casefold()
 
 
 class Outcomes:

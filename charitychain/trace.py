@@ -119,7 +119,7 @@ class _Telling:
             disputed=compromised(known, gift.place),
             late=is_late(known, gift.place, (self.accounts[gift.account],)),
             ledger=ledger_facts(self.reader),
-            ends=self._sums(held),
+            ends=self._sums(held, refunds),
             outcomes=self._outcomes(uses),
             arrived=arrival.words,
             because_of=getattr(record, "because_of", None),
@@ -210,7 +210,7 @@ class _Telling:
             self._spendings[ref] = self._end(outflow.place, record.id, record.amount, undone)
         return self._spendings[ref]
 
-    def _sums(self, held: Sequence[Held]) -> tuple[EndSum, ...]:
+    def _sums(self, held: Sequence[Held], refunds: Sequence[Refunded]) -> tuple[EndSum, ...]:
         """Return how much ended in which state, by unit: the gift's own first."""
         flow, found = self.flow, Counter[tuple[Unit, int, int]]()  # by unit, state and how
 
@@ -218,14 +218,13 @@ class _Telling:
             unit = self.reader.unit_of(self.accounts[account])
             found[unit, STATES.index(state), HOW.index(how) if how else -1] += amount
 
-        for part in held:
-            found[part.money.unit, STATES.index(part.state), -1] += part.money.amount
+        told = [(part.money, part.state) for part in held]
+        told += [(refund.money, "refunded" if refund.disputed is None else "disputed") for refund in refunds]
+        for money, state in told:
+            found[money.unit, STATES.index(state), -1] += money.amount
         for ref, runs in flow.used.items():
             for state, how, amount in self._spent(ref).spread(runs):
                 add(ref[0], state, amount, how)
-        for use, amount in flow.refunds.items():
-            place = self.reader.index.movement(*use.outflow).place
-            add(use.outflow[0], "refunded" if compromised(self.known, place) is None else "disputed", amount)
         for use, amount in flow.voided.items():
             add(use.outflow[0], "reversed", amount)
         for place, (left, _) in flow.converted.items():

@@ -92,7 +92,7 @@ class Taken:
     def _hear(self, state: State) -> None:
         """Take what was said in its order, without what a stolen key signed."""
         places = self._index.rows("SELECT DISTINCT height, statement FROM audit_words") if _stolen(state) else ()
-        void = {(height, statement) for height, statement in places if _is_void(state, height, statement)}
+        void = {at for at in map(tuple, places) if state.stolen(state.lookup.statement(*at).header, at[0])}
         words = self._index.rows("SELECT * FROM audit_words ORDER BY rowid")
         for height, statement, id_, upto, amount, denied in words:
             gift = find_gift(self._index, id_)
@@ -213,10 +213,3 @@ class _Piece(NamedTuple):
 
 def _stolen(state: State) -> bool:
     return any(key.compromised is not None for party in state.parties for key in party.keys)
-
-
-def _is_void(state: State, height: int, statement: int) -> bool:
-    """Say whether a key that was compromised by then signed a statement."""
-    header = state.lookup.statement(height, statement).header
-    keys = (state.party_of(key_id).find_key(key_id) for key_id in (header.author, *header.signers))
-    return any(key is not None and key.compromised is not None and key.compromised <= height for key in keys)

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from charitychain.cli import output
+from charitychain.cli.files import read_note
 from charitychain.cli.session import formatted, ledger_path, on_ledger, opened
-from charitychain.errors import CharitychainError, MalformedError, UnreadableError
+from charitychain.errors import CharitychainError
 from charitychain.heads import Heads, state_directory
 from charitychain.ledger import Ledger
 from charitychain.reading import day
@@ -52,16 +53,11 @@ def verify(ledger: str | None, option: str | None, checkpoint: str | None, forma
 
 
 def _read_checkpoint(path: Path) -> bytes:
-    from charitychain import note
+    from charitychain.checkpoints import read_checkpoint
 
-    try:
-        data = path.read_bytes()
-        note.parse_checkpoint(note.parse_note(data).text)
-        return data
-    except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
-    except MalformedError as error:
-        raise UnreadableError(error.code, f"{path} is no signed checkpoint: {error.message}") from error
+    data = read_note(path)
+    read_checkpoint(data, str(path))
+    return data
 
 
 def _print_report(path: Path, report: Report) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from charitychain.cli import output
+from charitychain.cli.files import read_note
 from charitychain.cli.session import formatted, on_ledger, opened
-from charitychain.errors import RefusedError, StorageError, UnreadableError
+from charitychain.errors import RefusedError, StorageError
 
 __all__ = ["checkpoint"]
 
@@ -71,7 +72,7 @@ def save(file: Path, ledger: str | None, format_: str, as_json: bool) -> None:
     with opened(ledger) as found:
         reader = found.reader()
         if file.exists():
-            before = check_extends(reader, _read(file), file.name)
+            before = check_extends(reader, read_note(file), file.name)
             if before.known > before.blocks:
                 raise RefusedError(
                     "CC-OLDER",
@@ -103,7 +104,7 @@ def verify(file: Path, operator_key: str | None, ledger: str | None, format_: st
 
     trusted = note.parse_vkey(operator_key) if operator_key is not None else None
     with opened(ledger) as found:
-        known, blocks = check_extends(found.reader(), _read(file), file.name, key=trusted)
+        known, blocks = check_extends(found.reader(), read_note(file), file.name, key=trusted)
     whole = known <= blocks
     name = output.safe(file.name)
     sentence = f"this ledger of {_blocks(blocks)} begins with the {_blocks(known)} of {name}"
@@ -116,13 +117,3 @@ def verify(file: Path, operator_key: str | None, ledger: str | None, format_: st
 
 def _blocks(count: int) -> str:
     return f"{count} block{'s' * (count != 1)}"
-
-
-def _read(file: Path) -> bytes:
-    from charitychain.note import MAX_NOTE_BYTES
-
-    try:
-        with file.open("rb") as stream:
-            return stream.read(MAX_NOTE_BYTES + 1)
-    except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{file} cannot be read: {error.strerror}") from error

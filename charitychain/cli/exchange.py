@@ -76,14 +76,8 @@ def import_(
                 outcome = import_journal(found, data, dry=dry_run, progress=progress)
     finally:
         meter.close()
-    facts = {"added": outcome.added, "known": outcome.known, "blocks": outcome.blocks, "dry_run": dry_run}
-    if as_json or format_ in ("json", "jsonl"):
-        output.write_json(facts, line=format_ == "jsonl")
-    elif format_ == "csv":
-        output.show_rows("csv", tuple(facts), [tuple(facts.values())])
-    else:
-        what = "would be added" if dry_run else "added"
-        output.echo(f"{outcome.added} {what}, {outcome.known} were there already")
+    told = output.imported(outcome.added, outcome.known, outcome.blocks, dry_run)
+    output.show_facts("json" if as_json else format_, *told)
 
 
 @click.command()

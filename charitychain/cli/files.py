@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all, and never over one that nobody named.
+"""Files that commands write, whole or not at all, and never over one that nobody named; and notes that they read.
 
 What stands there already is told with ``CC-EXISTS``; what the disk refuses, with ``CC-STORAGE``.
 """
@@ -12,11 +12,26 @@ from pathlib import Path
 from typing import IO
 
 from charitychain.durable import create_file, sync_directory
-from charitychain.errors import RefusedError, StorageError
+from charitychain.errors import RefusedError, StorageError, UnreadableError
 
-__all__ = ["check_new", "new_file", "write_new"]
+__all__ = ["check_new", "new_file", "read_note", "write_new"]
 
 _PRIVATE = 0o600
+
+
+def read_note(path: Path) -> bytes:
+    """Return the bytes of a signed note, and of a longer file as many as show that it is none.
+
+    Raises:
+        UnreadableError: ``CC-UNREADABLE``.
+    """
+    from charitychain.note import MAX_NOTE_BYTES
+
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_NOTE_BYTES + 1)
+    except OSError as error:
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
 
 
 def check_new(path: str, hint: str = "choose another name") -> None:

@@ -106,6 +106,12 @@ def show_facts(format_: str, facts: dict[str, Any], sentence: str) -> None:
         write_json(facts, line=format_ == "jsonl")
 
 
+def imported(added: int, known: int, blocks: int, dry_run: bool) -> tuple[dict[str, Any], str]:
+    """Return what came of a table or a journal: the facts for programs, and the sentence for people."""
+    facts = {"added": added, "known": known, "blocks": blocks, "dry_run": dry_run}
+    return facts, f"{added} {'would be added' if dry_run else 'added'}, {known} were there already"
+
+
 def _cell(value: Any) -> str:
     text = safe("" if value is None else str(value))
     return "'" + text if text[:1] in ("=", "+", "-", "@") else text

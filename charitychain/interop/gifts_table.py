@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Numbers = Sequence[int] | NDArray[np.uint64]
 
-__all__ = ["Row", "Series", "SeriesInLedger", "import_gifts", "import_rows"]
+__all__ = ["Row", "Series", "SeriesInLedger", "import_gifts", "import_rows", "series_under"]
 
 GIFTS_IN_STATEMENT = 10_000
 GIFTS_IN_BLOCK = 100_000
@@ -142,6 +142,13 @@ class SeriesInLedger:
             32 if seconds is None else 48, root.hash, built.record.source, built.record.date, built.record.reference,
         )  # fmt: skip
         self._core.record(record, built.author, built.cosigners, data)
+
+
+def series_under(writer: Writer, prefix: str) -> list[Batch]:
+    """Return the last batch of each series ``PREFIX-ACCOUNT`` whose gifts go to that account."""
+    state = writer.core.state
+    last = ((account, state.lookup.last_batch(f"{prefix}-{account.id}")) for account in state.accounts)
+    return [batch for account, batch in last if batch is not None and batch.account == account.number]
 
 
 class Series:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charitychain import columns
 from charitychain.errors import RefusedError
-from charitychain.interop.gifts_table import GIFTS_IN_STATEMENT, SeriesInLedger
+from charitychain.interop.gifts_table import GIFTS_IN_STATEMENT, SeriesInLedger, series_under
 from charitychain.programmes.orders import OrderFile
 from charitychain.state.lookup import Batch, Lookup, columns_at, find_gift
 from charitychain.writer import Writer
@@ -78,12 +78,8 @@ class OrdersInLedger:
 
     def __init__(self, writer: Writer, prefix: str) -> None:
         self._state = writer.core.state
-        self._series: list[_Numbers] = []
-        for account in self._state.accounts:
-            name = f"{prefix}-{account.id}"
-            last = self._state.lookup.last_batch(name)
-            if last is not None and last.account == account.number:
-                self._series.append(_Numbers(self._state.lookup, name, last.last))
+        lookup = self._state.lookup
+        self._series = [_Numbers(lookup, last.series, last.last) for last in series_under(writer, prefix)]
         self.highest = max((series.upto for series in self._series), default=-1)
 
     def check(self, file: OrderFile, rows: Numbers, orders: Numbers, enters: NDArray[np.bool_]) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 
 from charitychain import columns, records
 from charitychain.errors import RefusedError
-from charitychain.interop.gifts_table import Row, Series, import_rows
+from charitychain.interop.gifts_table import Row, Series, import_rows, series_under
 from charitychain.interop.journal import Imported
 from charitychain.programmes.balances import whole_balance
 from charitychain.programmes.events import Event, bad_event, check_unit, numbered_events, person, whole
@@ -72,8 +72,9 @@ def import_hours(
         found = events.get(id_)
         if found is None:
             try:
-                name = _series(prefix, id_)
-                found = Series(writer, account=id_, series=name, origin="hours", author=author, file=path.name)
+                found = Series(
+                    writer, account=id_, series=f"{prefix}-{id_}", origin="hours", author=author, file=path.name
+                )
                 check_unit(found.unit, id_, UNIT)
             except RefusedError as error:
                 where = f"{path.name}, line {event.line}"
@@ -106,8 +107,7 @@ class _Entered:
 
     def __init__(self, writer: Writer, prefix: str) -> None:
         self._state = writer.core.state
-        last = ((a, self._state.lookup.last_batch(_series(prefix, a.id))) for a in self._state.accounts)
-        self._names = [batch.series for a, batch in last if batch is not None and batch.account == a.number]
+        self._names = [last.series for last in series_under(writer, prefix)]
         self._gifts: Iterator[tuple[int, str]] | None = None
         self._next: tuple[int, str] | None = None
 
@@ -132,10 +132,6 @@ class _Entered:
             if batch.last >= first:
                 for gift in columns.iterate_gifts(columns_at(lookup, batch.place), batch.width):
                     yield gift.id, series
-
-
-def _series(prefix: str, event: str) -> str:
-    return f"{prefix}-{event}"
 
 
 def spend_hours(reader: Reader, event: str, *, payee: str, purpose: str, id: str) -> dict[str, Any]:

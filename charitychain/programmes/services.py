@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from charitychain import records
-from charitychain.codec import MAX_INT, check_id, check_text
+from charitychain.codec import MAX_INT, check_id, check_text, folded
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.programmes.events import Event, bad_event, person, read_events, told
 from charitychain.reading import Reader
@@ -70,7 +70,7 @@ def read_services(path: Path, unit: Unit) -> list[Group]:
         if len(date) != len("YYYY-MM-DD"):
             raise bad_event(path, event.line, f"date must be a whole day, such as 2026-05-01, found {date!r:.60}")
         price = told(path, event.line, lambda text: parse_amount(text, unit), event.fields["price"])
-        group = found.setdefault((_folded(service), date), Group(service, date))
+        group = found.setdefault((folded(service), date), Group(service, date))
         if who in group.people:
             raise bad_event(path, event.line, f"this person stands there twice for {service!r:.60} on {date}")
         group.people.add(who)
@@ -118,7 +118,7 @@ def service_entries(
         check_id(batch, what="the batch")
     entries: list[dict[str, Any]] = []
     for group in groups:
-        of = (account, _folded(payee), _folded(group.service), group.date, *([batch] if batch is not None else []))
+        of = (account, folded(payee), folded(group.service), group.date, *([batch] if batch is not None else []))
         digest = hashlib.sha256(chr(0).join(of).encode()).hexdigest()[:16]
         paid, count = f"X-{digest}", len(group.people)
         evidence = hashlib.sha256(list_of(paid, group.people)).hexdigest()
@@ -157,7 +157,3 @@ def _check_known(reader: Reader, id_: str, group: Group, evidence: str) -> None:
             " was written to",
             id=id_,
         )
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from charitychain import records
+from charitychain.codec import folded
 from charitychain.ends import Owners, end_of
 from charitychain.errors import VerificationError
 from charitychain.index import Index
-from charitychain.outcomes import Outcomes, folded
+from charitychain.outcomes import Outcomes
 from charitychain.reading import Records
 from charitychain.records import Place
 from charitychain.state.flow import reversals_of

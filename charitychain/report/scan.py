@@ -7,7 +7,7 @@ Rules upheld here:
 - An expenditure counts as what is left of it at the head; a gift too.
 - A gift that a stolen key entered was received, as far as is known; it is summed apart and never followed.
 - Sums stand by unit, and by what tells them apart; nothing is added up here that differs in unit.
-- Memory grows with statements, accounts and expenditures, not with the gifts of a batch.
+- Memory grows with statements, accounts, transfers and expenditures, not with the gifts of a batch.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Scan:
         self.denied: Counter[str] = Counter()
         self.denied_here: Counter[str] = Counter()
         self._inflows: dict[Place, Movement] = {}
+        self._came: dict[int, list[Movement]] = defaultdict(list)  # what other accounts passed on, by account
         self._run: tuple[Movement, int] | None = None
         self._lates: set[Place] = set()
         self._undone: Counter[str] = Counter()
@@ -95,6 +96,8 @@ class Scan:
             for inflow in index.inflows(account.number, MAX_INT):
                 if inflow.kind == Kind.DONATED:
                     self._inflows[inflow.place] = inflow
+                elif inflow.kind in (Kind.RECEIVED, Kind.CONVERTED_IN):
+                    self._came[account.number].append(inflow)
         with closing(_Beside(index)) as opened:
             beside = cast(Index, opened)
             taken, claims = Taken(beside), Claims(self.known, self.owners, beside)
@@ -238,10 +241,8 @@ class Scan:
 
     def _handed(self, account: AccountState) -> int:
         """Return what others passed on to an account, rests there and is not acknowledged."""
-        index, waits = self.reader.index, 0
-        inflows = sorted(index.inflows(account.number, MAX_INT), key=lambda inflow: inflow.index)
-        handed = [inflow for inflow in inflows if inflow.kind in (Kind.RECEIVED, Kind.CONVERTED_IN)]
-        rests = resting(index, account, [(inflow.index, 0, inflow.amount) for inflow in handed])
+        handed, waits = self._came[account.number], 0
+        rests = resting(self.reader.index, account, [(inflow.index, 0, inflow.amount) for inflow in handed])
         for inflow, runs in zip(handed, rests, strict=True):
             self.reader.check_movement(inflow)
             waits += sum(part for state, part, _ in self.arrivals.rests(inflow, runs) if state == "in transit")

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from charitychain import codec, records
-from charitychain.chain.statements import Moves
+from charitychain.chain.statements import Moves, StatementHeader
 from charitychain.errors import RefusedError
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
@@ -269,6 +269,15 @@ class Acting(Standing):
                 balance=account.balance,
                 amount=amount,
             )
+
+    def stolen(self, header: StatementHeader, height: int) -> tuple[PartyState, int] | None:
+        """Return whose key, of those that signed a statement, was compromised when it was sealed, and since when."""
+        for key_id in (header.author, *header.signers):
+            party = self.party_of(key_id)
+            key = party.find_key(key_id)
+            if key is not None and key.compromised is not None and key.compromised <= height:
+                return party, key.compromised
+        return None
 
     def words(self, amount: int, account: AccountState) -> str:
         """Return an amount of an account as people write it, with its unit."""

@@ -300,11 +300,12 @@ def _fate_fifo(
     lookup: Lookup, account: AccountState, inflow: Movement, a: int, b: int, held: list[Run]
 ) -> Iterator[tuple[Movement, int, int]]:
     low, high = inflow.in_before + a, inflow.in_before + b
-    for hole in account.holes.crossing(low, high):
+    holes = list(account.holes.crossing(low, high))
+    for hole in holes:
         x, y = max(hole.key, low), min(hole.key + hole.sum, high)
         start = hole.second + x - hole.key
         yield lookup.movement(account.number, hole.first), start, start + y - x
-    rests, rank, end = fifo_rest(account, low, high)
+    rests, rank, end = fifo_rest(account, low, high, holes)
     held += rests
     spent = min(end, account.rule_sum)
     while rank < spent:

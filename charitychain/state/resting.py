@@ -13,6 +13,7 @@ from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import Lookup
 from charitychain.state.movements import Movement
 from charitychain.tape import Run, named_cut, pro_rata_cut
+from charitychain.trie import Leaf
 
 __all__ = ["fifo_rest", "index_lies", "pro_rata_cuts", "resting"]
 
@@ -31,7 +32,8 @@ def resting(
         return
     for index, low, high in pieces:
         start = lookup.movement(account.number, index).in_before
-        yield fifo_rest(account, start + low, start + high)[0]
+        holes = account.holes.crossing(start + low, start + high)
+        yield fifo_rest(account, start + low, start + high, holes)[0]
 
 
 def _resting_pro_rata(
@@ -67,12 +69,12 @@ def _resting_pro_rata(
         yield [Run(low, high - low)] if low < high else []
 
 
-def fifo_rest(account: AccountState, low: int, high: int) -> tuple[list[Run], int, int]:
-    """Return what rests of ``[low, high)`` on the tape, and the ranks of what no name took of it."""
+def fifo_rest(account: AccountState, low: int, high: int, holes: Iterable[Leaf]) -> tuple[list[Run], int, int]:
+    """Return what rests of ``[low, high)`` on the tape, which `holes` cross, and the ranks of what no name took."""
     below = account.holes.covered_below(low)
     kept: list[Run] = []
     at, inside = low, 0
-    for hole in account.holes.crossing(low, high):
+    for hole in holes:
         x, y = max(hole.key, low), min(hole.key + hole.sum, high)
         if at < x:
             kept.append(Run(at, x - at))

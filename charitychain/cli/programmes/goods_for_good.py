@@ -66,18 +66,15 @@ def command(
         }
         for fund in done.accounts
     ]  # fmt: skip
-    facts = {
-        "added": done.added, "known": done.known, "blocks": done.blocks, "dry_run": dry_run, "left_out": done.left_out,
-        "left_out_by_status": done.left, "gave_nothing": done.gave_nothing,
-    }  # fmt: skip
+    facts, sentence = output.imported(done.added, done.known, done.blocks, dry_run)
+    facts |= {"left_out": done.left_out, "left_out_by_status": done.left, "gave_nothing": done.gave_nothing}
     if as_json or format_ in ("json", "jsonl"):
         output.write_json({**facts, "accounts": accounts}, line=not as_json and format_ == "jsonl")
     elif format_ == "csv":
         names = ("account", "series", "unit", "gifts", "amount", "rounding_kept_back", "rounding_added")
         output.show_rows("csv", names, [tuple(fund.values()) for fund in accounts])
     else:
-        what = "would be added" if dry_run else "added"
-        output.echo(f"{done.added} {what}, {done.known} were there already; {_left_out(done.left)}")
+        output.echo(f"{sentence}; {_left_out(done.left)}")
         if done.gave_nothing:
             output.echo(f"left out, too, since a percentage of a price of 0 is nothing: {done.gave_nothing}")
         for fund in done.accounts:

@@ -42,9 +42,7 @@ def enter_hours(
 
     with opened(ledger, **options) as found, found.writer(dry=dry_run) as writer:
         done = import_hours(writer, file, prefix=prefix, author=author)
-    facts = {"added": done.added, "known": done.known, "blocks": done.blocks, "dry_run": dry_run}
-    sentence = f"{done.added} {'would be added' if dry_run else 'added'}, {done.known} were there already"
-    output.show_facts("json" if as_json else format_, facts, sentence)
+    output.show_facts("json" if as_json else format_, *output.imported(done.added, done.known, done.blocks, dry_run))
 
 
 @command.command("spend")

@@ -41,9 +41,8 @@ def enter_acts(
 
     with opened(ledger, **options) as found, found.writer(dry=dry_run) as writer:
         done = import_acts(writer, file, account, series=series, author=author)
-    facts = {"added": done.added, "known": done.known, "blocks": done.blocks, "dry_run": dry_run}
-    sentence = f"{done.added} {'would be added' if dry_run else 'added'}, {done.known} were there already"
-    output.show_facts("json" if as_json else format_, facts, sentence)
+    told = output.imported(done.added, done.known, done.blocks, dry_run)
+    output.show_facts("json" if as_json else format_, *told)
 
 
 @command.command("redeem")

@@ -93,4 +93,3 @@ def lose_goods(source: str, amount: str, how: str, approved_by: list[str] | None
     with looked_into(options) as found:
         entry = lose(found.reader(), source=source, amount=amount, how=how, id=made)
     seal_made({**entry, "approved_by": approved_by}, options)
-

@@ -57,16 +57,13 @@ def enter_walks(
 
     with opened(ledger, **options) as found, found.writer(dry=dry_run) as writer:
         done = import_walks(writer, file, account, series=series, least=least, author=author, limit=limit)
-    facts: dict[str, Any] = {
-        "added": done.added, "known": done.known, "blocks": done.blocks, "dry_run": dry_run, "least": least,
-        "left_out": done.left_out, "left_out_steps": done.left_out_steps,
-    }  # fmt: skip
+    facts, sentence = output.imported(done.added, done.known, done.blocks, dry_run)
+    facts |= {"least": least, "left_out": done.left_out, "left_out_steps": done.left_out_steps}
     format_ = "json" if as_json else format_
     if format_ in ("json", "jsonl"):
         facts["left_out_walks"] = [
             {**walk._asdict(), "walk": str(walk.walk), "steps": str(walk.steps)} for walk in done.left_out_walks
         ]
-    sentence = f"{done.added} {'would be added' if dry_run else 'added'}, {done.known} were there already"
     if done.left_out:
         walks = "1 walk" if done.left_out == 1 else f"{done.left_out:,} walks"
         what = f"below {least:,} steps" if least > 1 else "of no steps"
