@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from charitychain.answers import Money, Sources, Trace
     from charitychain.errors import (
         CharitychainError,
         KeyAccessError,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from charitychain.findings import Finding
     from charitychain.ledger import Ledger
     from charitychain.replay import Fault
-    from charitychain.trace import Money, Sources, Trace
     from charitychain.verify import Report
     from charitychain.writer import Writer
 
@@ -35,9 +35,9 @@ _PLACES = {
     "Report": "verify",
     "Fault": "replay",
     "Finding": "findings",
-    "Trace": "trace",
-    "Sources": "trace",
-    "Money": "trace",
+    "Trace": "answers",
+    "Sources": "answers",
+    "Money": "answers",
     "CharitychainError": "errors",
     "KeyAccessError": "errors",
     "LockedError": "errors",

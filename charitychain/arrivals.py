@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from charitychain import records
+from charitychain.basis import Records
 from charitychain.ends import Acknowledged, End, Owners, compromised, end_of, is_late, undone_of
-from charitychain.reading import Records
 from charitychain.records import Place
 from charitychain.state.lookup import GiftAt, Link
 from charitychain.state.movements import Kind, Movement, Ref
@@ -48,7 +48,7 @@ class Arrivals:
 
     def __init__(self, known: Records, owners: Owners) -> None:
         self._known, self._owners = known, owners
-        self._accounts = known.reader.state.accounts
+        self._accounts = known.basis.accounts
         self._handed: dict[Ref, tuple[End, bool] | None] = {}
 
     def rests(
@@ -75,7 +75,7 @@ class Arrivals:
     def _hand_over(self, inflow: Movement) -> tuple[End, bool] | None:
         """Return what the record that made an inflow has come to, and whether its receiver must say that it came."""
         known, place, target = self._known, inflow.place, self._accounts[inflow.account]
-        if inflow.kind not in (Kind.RECEIVED, Kind.CONVERTED_IN) or known.reader.state.version == 1:
+        if inflow.kind not in (Kind.RECEIVED, Kind.CONVERTED_IN) or known.basis.version == 1:
             return None
         record = known.get(place)
         assert isinstance(record, records.Disbursement | records.Split | records.Conversion)
@@ -88,20 +88,20 @@ class Arrivals:
         )  # fmt: skip
         owner = self._owners.then(target, place)
         other = owner != self._owners.then(self._accounts[record.account], place)
-        return end, other and known.reader.state.parties[owner].id not in known.reader.signers(place)
+        return end, other and known.basis.parties[owner].id not in known.basis.signers(place)
 
     def gift(self, gift: GiftAt) -> Arrival:
         """Return what has arrived of a gift, by the word of the owner of its account."""
         known, account = self._known, self._accounts[gift.account]
-        state, index = known.reader.state, known.reader.index
-        if state.version == 1 or state.party(known.author(gift.place)).number == self._owners.then(account, gift.place):
+        basis = known.basis
+        if basis.version == 1 or basis.party(known.author(gift.place)).number == self._owners.then(account, gift.place):
             return Arrival(gift.amount, False)
         found: list[tuple[Place, records.Acknowledgement]] = []
-        for place in index.links(gift.id, Link.ACKNOWLEDGED):
+        for place in basis.links(gift.id, Link.ACKNOWLEDGED):
             record = known.get(place)
             if isinstance(record, records.Acknowledgement) and record.acknowledges == gift.id and not record.upto:
                 found.append((place, record))
-        for place in reversed(index.links(account.id, Link.ARRIVED)):
+        for place in reversed(basis.links(account.id, Link.ARRIVED)):
             record = known.get(place)
             if isinstance(record, records.Acknowledgement) and record.upto and self._is_upto(record.acknowledges, gift):
                 found.append((place, record))
@@ -121,7 +121,7 @@ class Arrivals:
 
     def _is_upto(self, id_: str, gift: GiftAt) -> bool:
         """Say whether a gift came into the same account before the one of this id, or is that one."""
-        marked = self._known.reader.gift(id_)
+        marked = self._known.basis.gift(id_)
         record = self._known.get(marked.place)
         told = getattr(record, "account", None) == gift.account and id_.partition("/")[0] == (
             getattr(record, "series", None) or records.record_id(record)

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from charitychain import records
-from charitychain.reading import Records
+from charitychain.basis import Records
 from charitychain.records import Place
-from charitychain.state.accounts import AccountState
+from charitychain.state.accounts import Summary
 from charitychain.state.lookup import Link
 from charitychain.state.movements import Kind
 from charitychain.state.terms import days_of
@@ -161,7 +161,7 @@ class Owners:
         self._known = known
         self._found: dict[int, list[tuple[Place, int]]] = {}
 
-    def then(self, account: AccountState, place: Place) -> int:
+    def then(self, account: Summary, place: Place) -> int:
         """Return the number of the party that owned an account where a record stands."""
         if account.number not in self._found:
             self._found[account.number] = list(self._read(account))
@@ -171,16 +171,16 @@ class Owners:
                 owner = number
         return owner
 
-    def _read(self, account: AccountState) -> Iterator[tuple[Place, int]]:
-        known, state, index = self._known, self._known.reader.state, self._known.reader.index
-        row = index.find_id(account.id)
+    def _read(self, account: Summary) -> Iterator[tuple[Place, int]]:
+        known, basis = self._known, self._known.basis
+        row = basis.find_id(account.id)
         opened = known.get(row.place) if row is not None else None
         if row is not None and isinstance(opened, records.Account) and opened.id == account.id:
-            yield row.place, state.party(opened.owner or known.author(row.place)).number
-        for place in index.links(account.id, Link.CHANGED):
+            yield row.place, basis.party(opened.owner or known.author(row.place)).number
+        for place in basis.links(account.id, Link.CHANGED):
             change = known.get(place)
             if isinstance(change, records.AccountChange) and change.account == account.number and change.owner:
-                yield place, state.party(change.owner).number
+                yield place, basis.party(change.owner).number
 
 
 def end_of(
@@ -191,8 +191,8 @@ def end_of(
     amount: int,
     *,
     undone: Undone = (),
-    recipients: Sequence[AccountState] = (),
-    apart: Sequence[AccountState] = (),
+    recipients: Sequence[Summary] = (),
+    apart: Sequence[Summary] = (),
 ) -> End:
     """Return what a record has come to.
 
@@ -204,13 +204,13 @@ def end_of(
     """
     words, said, record = list[Acknowledged](), dict[str, _Said](), known.get(place)
     about = getattr(record, "account", None)
-    accounts = [*([known.reader.state.accounts[about]] if about is not None else []), *recipients]
-    for at in known.reader.index.links(id_, Link.ACKNOWLEDGED):
+    accounts = [*([known.basis.accounts[about]] if about is not None else []), *recipients]
+    for at in known.basis.links(id_, Link.ACKNOWLEDGED):
         word = known.get(at)
         if not isinstance(word, records.Acknowledgement) or word.acknowledges != id_:
             continue
         by, denies = known.author(at), word.status == "disputed"
-        number = known.reader.state.party(by).number
+        number = known.basis.party(by).number
         received = any(owners.then(account, at) == number for account in recipients)
         if not received and any(owners.then(account, at) == number for account in apart):
             continue
@@ -264,14 +264,13 @@ def _levels(sums: Mapping[str, Counter[str]], stands: int) -> Iterator[tuple[str
 
 def undone_of(known: Records, id_: str, account: int | None = None) -> Undone:
     """Return the reversals of a record, each movement checked; of a split, only what one account gave back."""
-    reader, found = known.reader, []
-    for place in reader.index.links(id_, Link.REVERSED):
+    basis, found = known.basis, []
+    for place in basis.links(id_, Link.REVERSED):
         record = known.get(place)
         if isinstance(record, records.Reversal) and record.reverses == id_:
-            moves = reader.statement(place).moves[place.record : place.record + 1]
-            made = [reader.index.movement(*ref) for refs in moves for ref in refs]
+            made = [basis.movement(*ref) for ref in basis.moves(place)]
             for movement in made:
-                reader.check_movement(movement)
+                basis.check_movement(movement)
             if account is None:  # of a gift that was entered wrongly nothing comes back
                 counted = [movement for movement in made if movement.is_inflow or movement.kind == Kind.VOIDED]
             else:
@@ -282,11 +281,11 @@ def undone_of(known: Records, id_: str, account: int | None = None) -> Undone:
 
 def compromised(known: Records, place: Place) -> str | None:
     """Say whether one of the keys that signed a record was compromised by then."""
-    found = known.reader.state.stolen(known.reader.statement(place).header, place.height)
+    found = known.basis.stolen(place)
     return None if found is None else f"a key of {found[0].id} was compromised since block {found[1]}"
 
 
-def is_late(known: Records, place: Place, accounts: Iterable[AccountState]) -> bool:
+def is_late(known: Records, place: Place, accounts: Iterable[Summary]) -> bool:
     """Say whether a record was entered after the period that its stated date belongs to was closed."""
     record = known.get(place)
     date = getattr(record, "date", None)
@@ -294,7 +293,7 @@ def is_late(known: Records, place: Place, accounts: Iterable[AccountState]) -> b
         return False
     first = days_of(date)[0]
     for account in accounts:
-        for closing in known.reader.index.links(account.id, Link.CLOSED):
+        for closing in known.basis.links(account.id, Link.CLOSED):
             period = known.get(closing)
             if not isinstance(period, records.Period) or account.number not in (row[0] for row in period.totals):
                 continue

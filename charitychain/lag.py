@@ -21,7 +21,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from charitychain import records
-from charitychain.reading import day, lag_days
+from charitychain.basis import day, lag_days
 
 __all__ = ["Lag", "Measured"]
 

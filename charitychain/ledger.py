@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from charitychain.answers import Money, Sources, Trace
 from charitychain.athand import KeysAtHand, Passphrase
 from charitychain.chain.genesis import Genesis, check_origin
 from charitychain.codec import check_text
@@ -44,13 +45,14 @@ from charitychain.reading import Reader, moment, read_genesis
 from charitychain.readying import Readying
 from charitychain.records import check_date
 from charitychain.sidecar import Scratch, Sidecar, is_index_fault
+from charitychain.sources import balances, find_sources
 from charitychain.state.flow import PIECE_LIMIT
 from charitychain.state.parties import possession_message
 from charitychain.state.terms import days_of
 from charitychain.store.file import create_file, open_file
 from charitychain.store.protocol import Store
 from charitychain.store.upto import StoreUpto
-from charitychain.trace import Money, Sources, Trace, balances, find_sources, trace_gift
+from charitychain.trace import trace_gift
 from charitychain.verify import Progress, Report, verify
 from charitychain.writer import Writer
 

@@ -25,13 +25,13 @@ from typing import Any
 
 from charitychain import records
 from charitychain.answers import Money
+from charitychain.basis import Basis, Records
 from charitychain.errors import NotFoundError, VerificationError
-from charitychain.reading import Reader, Records
+from charitychain.reading import Reader
 from charitychain.records import Place
-from charitychain.state.accounts import AccountState
+from charitychain.state.accounts import AccountState, Summary
 from charitychain.state.lookup import Link
 from charitychain.state.movements import Kind, Ref
-from charitychain.trace import ledger_facts
 from charitychain.units import Unit, format_amount
 
 __all__ = ["Against", "LineAgainst", "LineUse", "Pledged", "compare_plan", "list_plans", "list_pledges", "share"]
@@ -197,7 +197,7 @@ def compare_plan(reader: Reader, plan: str, *, outside: bool = True) -> Against:
         replaced_by=tuple(_replaced_by(known, plan)),
         lines=tuple(lines),
         outside=Money(_spent(reader, account, met), unit) if outside else None,
-        ledger=ledger_facts(reader),
+        ledger=reader.facts(),
     )
 
 
@@ -209,7 +209,7 @@ def list_plans(reader: Reader) -> Iterator[Against]:
 
 
 def _plan(known: Records, id_: str) -> tuple[records.Plan, Place]:
-    row = known.reader.index.find_id(id_)
+    row = known.basis.find_id(id_)
     record = known.get(row.place) if row is not None and row.kind == records.Plan.KIND else None
     if row is None or record is None:
         raise NotFoundError("CC-UNKNOWN-ID", f"this ledger holds no plan {id_!r}", id=id_)
@@ -230,7 +230,7 @@ def _chain(known: Records, record: records.Plan) -> Iterator[str]:
 
 
 def _replaced_by(known: Records, plan: str) -> Iterator[str]:
-    for place in known.reader.index.links(plan, Link.REPLACED):
+    for place in known.basis.links(plan, Link.REPLACED):
         record = known.get(place)
         if isinstance(record, records.Plan) and record.replaces == plan:
             known.author(place)
@@ -239,29 +239,29 @@ def _replaced_by(known: Records, plan: str) -> Iterator[str]:
 
 def _uses(known: Records, line: str, met: dict[Ref, int]) -> Iterator[LineUse]:
     """Yield what named a line; `met` gets what of each expenditure stands."""
-    for place in known.reader.index.links(line, Link.BOUGHT):
+    for place in known.basis.links(line, Link.BOUGHT):
         record = known.get(place)
         if not isinstance(record, records.Expenditure | records.Conversion) or record.line != line:
             raise _unfit(line)
         known.author(place)
-        account = known.reader.state.accounts[record.account]
-        ref, left = _standing(known.reader, record, place, account)
+        account = known.basis.accounts[record.account]
+        ref, left = _standing(known.basis, record, place, account)
         if isinstance(record, records.Expenditure):
             met[ref] = left
         if left:
-            money = Money(left, known.reader.unit_of(account))
+            money = Money(left, known.basis.unit_of(account))
             yield LineUse(record.id, record.NAME, account.id, money, known.date(place), line)
 
 
 def _standing(
-    reader: Reader, record: records.Expenditure | records.Conversion, place: Place, account: AccountState
+    basis: Basis, record: records.Expenditure | records.Conversion, place: Place, account: Summary
 ) -> tuple[Ref, int]:
     """Return the movement of an outflow, and what of it was not reversed."""
-    row = reader.index.find_id(record.id)
+    row = basis.find_id(record.id)
     if row is None or row.movement is None or (row.place, row.account) != (place, account.number):
         raise _unfit(record.id)
-    movement = reader.index.movement(account.number, row.movement)
-    reader.check_movement(movement)
+    movement = basis.movement(account.number, row.movement)
+    basis.check_movement(movement)
     if (movement.place, movement.amount) != (place, record.amount):
         raise _unfit(record.id)
     undone = account.reversed.find(row.movement)
@@ -318,7 +318,7 @@ def list_pledges(reader: Reader) -> Iterator[Pledged]:
 def _reversed(known: Records, about: str, amount: int) -> int:
     """Return how much of a pledge or gift was reversed; a reversal that says no amount takes all that is left."""
     done = 0
-    for place in known.reader.index.links(about, Link.REVERSED):
+    for place in known.basis.links(about, Link.REVERSED):
         record = known.get(place)
         if not isinstance(record, records.Reversal) or record.reverses != about:
             raise _unfit(about)

@@ -13,26 +13,27 @@ So an answer holds relative to one checkpoint. That the *rules* held up to there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from charitychain import columns, merkle, records
+from charitychain.basis import day
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
 from charitychain.errors import CharitychainError, NotFoundError, UnreadableError, VerificationError
 from charitychain.index import Head, Index
 from charitychain.records import Place
 from charitychain.replay import header_frontier
-from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import GiftAt, known_gift
+from charitychain.state.accounts import AccountState, Summary
+from charitychain.state.lookup import GiftAt, IdAt, gifts_of, known_gift
 from charitychain.state.movements import Movement, Ref
+from charitychain.state.parties import PartyState
 from charitychain.state.rules import State
-from charitychain.state.terms import days_of
 from charitychain.store.protocol import Store
 from charitychain.sumlog import LogNode, check_log_path
 from charitychain.units import BUILT_IN, Unit
 
-__all__ = ["Reader", "Records", "check_version", "day", "read_block", "read_genesis", "statement_reader"]
+__all__ = ["Reader", "check_version", "read_block", "read_genesis", "statement_reader"]
 
 
 def read_block(store: Store, offset: int, height: int) -> blocks.Block:
@@ -183,6 +184,73 @@ class Reader:
     def checkpoint(self) -> str:
         return self.block.seal.decode()
 
+    def facts(self) -> dict[str, Any]:
+        """Return what an answer says of the ledger and head that it holds for."""
+        return {
+            "origin": self.genesis.origin,
+            "identity": self.genesis.identity().hex(),
+            "height": self.head.height,
+            "checkpoint": self.checkpoint,
+        }
+
+    # ------------------------------------------------------------------------------- the basis of an answer
+
+    @property
+    def version(self) -> int:
+        return self.genesis.version
+
+    @property
+    def accounts(self) -> Sequence[AccountState]:
+        return self.state.accounts
+
+    @property
+    def parties(self) -> Sequence[PartyState]:
+        return self.state.parties
+
+    def party(self, id_: str) -> PartyState:
+        return self.state.party(id_)
+
+    def find_id(self, id_: str) -> IdAt | None:
+        return self.index.find_id(id_)
+
+    def links(self, about: str, kind: int) -> Sequence[Place]:
+        return self.index.links(about, kind)
+
+    def movement(self, account: int, index: int) -> Movement:
+        return self.index.movement(account, index)
+
+    def rule_outflow_at(self, account: int, rank: int) -> Movement:
+        return self.index.rule_outflow_at(account, rank)
+
+    def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
+        return self.index.outflows(account, after, before)
+
+    def header(self, place: Place) -> statements.StatementHeader:
+        return self.statement(place).header
+
+    def moves(self, place: Place) -> tuple[Ref, ...]:
+        made = self.statement(place).moves
+        return made[place.record] if place.record < len(made) else ()
+
+    def stolen(self, place: Place) -> tuple[PartyState, int] | None:
+        return self.state.stolen(self.header(place), place.height)
+
+    def sealed_gift(self, gift: GiftAt) -> GiftAt:
+        """Return a gift as the inflow that holds it was sealed.
+
+        Raises:
+            VerificationError: ``CC-INDEX``: it is not there, or stands otherwise.
+        """
+        inflow = self.index.movement(gift.account, gift.movement)
+        sealed = next((found for found in gifts_of(self.index, inflow) if found.id == gift.id), None)
+        if sealed is None or (sealed.offset, sealed.amount, sealed.place) != (gift.offset, gift.amount, gift.place):
+            raise VerificationError(
+                "CC-INDEX", f"the index says another amount or place of gift {gift.id!r} than was sealed"
+            )
+        return sealed
+
+    # --------------------------------------------------------------------------------------------- checking
+
     def checked_block(self, height: int) -> blocks.Block:
         """Return a block after checking hash, path to the sealed log, and statements root.
 
@@ -304,7 +372,7 @@ class Reader:
             self._tops[number] = self.state.account(number).log.root()
         return self._tops[number]
 
-    def unit_of(self, account: AccountState) -> Unit:
+    def unit_of(self, account: Summary) -> Unit:
         """Return an account's unit; one that the ledger declares is checked against its record."""
         if account.unit in BUILT_IN:
             return BUILT_IN[account.unit]
@@ -332,65 +400,3 @@ def _check_columns(statement: statements.SignedStatement, height: int) -> None:
         except VerificationError as error:
             raise VerificationError(error.code, f"block {height}: {error.message}", block=height) from error
 
-
-class Records:
-    """Records by place, each read and checked once."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self._authors: dict[tuple[int, int], str] = {}
-        self._found: dict[Place, records.Record] = {}
-
-    def get(self, place: Place) -> records.Record:
-        if place not in self._found:
-            self._found[place] = self.reader.record(place)
-        return self._found[place]
-
-    def id(self, place: Place) -> str:
-        return records.record_id(self.get(place)) or ""
-
-    def author(self, place: Place) -> str:
-        key = (place.height, place.statement)
-        if key not in self._authors:
-            self._authors[key] = self.reader.check_author(place)
-        return self._authors[key]
-
-    def signed_by(self, place: Place, owner: str) -> str:
-        """Return who answers for a record: the owner of its account where that one signed, else the author."""
-        author = self.author(place)
-        return owner if owner in self.reader.signers(place) else author
-
-    def date(self, place: Place) -> str:
-        """Return the date that a record states, else the UTC day on which its block was sealed."""
-        stated = getattr(self.get(place), "date", None)
-        return stated or self.sealed(place)
-
-    def sealed(self, place: Place) -> str:
-        """Return the UTC day on which the block of a place was sealed."""
-        return day(self.reader.time(place))
-
-    def lag_days(self, place: Place) -> int:
-        """Return how many days after the date that a record states it was sealed; 0 where it states none."""
-        stated = getattr(self.get(place), "date", None)
-        return 0 if stated is None else lag_days(stated, self.sealed(place))
-
-
-def lag_days(stated: str, sealed: str) -> int:
-    """Return how many days after its stated date a record was sealed: negative before it, 0 within it.
-
-    >>> lag_days("2026-03", "2026-04-02"), lag_days("2026-04", "2026-04-02"), lag_days("2026-04-03", "2026-04-02")
-    (2, 0, -1)
-    """
-    first, last = map(_ordinal, days_of(stated))
-    now = _ordinal(sealed)
-    return now - last if now > last else min(now - first, 0)
-
-
-def _ordinal(day: str) -> int:
-    """Return a day as a number; the year 0, which Python's calendar has not, is the eve of its first day."""
-    return date.fromisoformat(day).toordinal() if day >= "0001" else 0
-
-
-def day(seconds: int) -> str:
-    """Return the UTC day of a time in seconds since 1970."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

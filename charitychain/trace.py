@@ -1,7 +1,7 @@
-"""The questions: where did a gift go, and which gifts paid for this?
+"""The question: where did a gift go?
 
-`trace_gift` follows one gift to its final uses and says what is still held; `find_sources` runs the same maps
-backwards. Both answer from the index and check everything that the answer rests on (`charitychain.reading`).
+`trace_gift` follows one gift to its final uses and says what is still held. It is asked on a basis
+(`charitychain.basis`): the ledger, or what a receipt shows of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from charitychain import records
 from charitychain.answers import (
@@ -22,65 +21,45 @@ from charitychain.answers import (
     Money,
     Reached,
     Refunded,
-    Sources,
     Step,
     Trace,
     Voided,
 )
 from charitychain.arrivals import Arrival, Arrivals
+from charitychain.basis import Basis, Records
 from charitychain.ends import HOW, Acknowledged, End, Owners, Undone, compromised, end_of, is_late, undone_of
-from charitychain.errors import NotFoundError, VerificationError
-from charitychain.reading import Reader, Records
+from charitychain.errors import VerificationError
 from charitychain.records import Place
-from charitychain.state.accounts import AccountState
+from charitychain.state.accounts import Summary
 from charitychain.state.flow import PIECE_LIMIT, Flow, Use, follow, reversals_of
-from charitychain.state.lookup import GiftAt, Link, gifts_of
-from charitychain.state.movements import Kind, Ref
-from charitychain.state.origins import origins
+from charitychain.state.lookup import GiftAt, Link
+from charitychain.state.movements import Ref
 from charitychain.units import Unit
 
-__all__ = ["Money", "Sources", "Trace", "balances", "find_sources", "trace_gift"]
+__all__ = ["trace_gift"]
 
 _REPLACING = (records.Disbursement, records.Split, records.Expenditure, records.Conversion)
 
 
-def ledger_facts(reader: Reader) -> dict[str, Any]:
-    """Return what an answer says of the ledger and head that it holds for."""
-    return {
-        "origin": reader.genesis.origin,
-        "identity": reader.genesis.identity().hex(),
-        "height": reader.head.height,
-        "checkpoint": reader.checkpoint,
-    }
-
-
-def trace_gift(reader: Reader, gift_id: str, *, limit: int = PIECE_LIMIT) -> Trace:
+def trace_gift(basis: Basis, gift_id: str, *, limit: int = PIECE_LIMIT) -> Trace:
     """Follow one gift to its final uses.
 
     Raises:
         NotFoundError: ``CC-UNKNOWN-GIFT``.
         VerificationError: something that the answer rests on is damaged or was not sealed.
     """
-    index = reader.index
-    gift = reader.gift(gift_id)
-    flow = follow(index, reader.state.accounts, gift, limit=limit)
-    reader.check_movements(flow.touched)
-    sealed = next(
-        found for found in gifts_of(index, index.movement(gift.account, gift.movement)) if found.id == gift_id
-    )
-    if (sealed.offset, sealed.amount, sealed.place) != (gift.offset, gift.amount, gift.place):
-        raise VerificationError(
-            "CC-INDEX", f"the index says another amount or place of gift {gift_id!r} than was sealed"
-        )
-    return _Telling(reader, gift, flow).tell(sealed.donor)
+    gift = basis.gift(gift_id)
+    flow = follow(basis, basis.accounts, gift, limit=limit)
+    basis.check_movements(flow.touched)
+    return _Telling(basis, gift, flow).tell(basis.sealed_gift(gift).donor)
 
 
 class _Telling:
     """Turns what a walk found into words: each record read, and its signatures checked, once."""
 
-    def __init__(self, reader: Reader, gift: GiftAt, flow: Flow) -> None:
-        self.reader, self.gift, self.flow, self.known = reader, gift, flow, Records(reader)
-        self.accounts, self.owners = reader.state.accounts, Owners(self.known)
+    def __init__(self, basis: Basis, gift: GiftAt, flow: Flow) -> None:
+        self.basis, self.gift, self.flow, self.known = basis, gift, flow, Records(basis)
+        self.accounts, self.owners = basis.accounts, Owners(self.known)
         self.arrivals = Arrivals(self.known, self.owners)
         self._ends: dict[Place, End] = {}
         self._spendings: dict[Ref, End] = {}
@@ -93,7 +72,7 @@ class _Telling:
         arrival = self.arrivals.gift(gift)
         held = tuple(self._held(arrival))
         record = known.get(gift.place)
-        unit = self.reader.unit_of(self.accounts[gift.account])
+        unit = self.basis.unit_of(self.accounts[gift.account])
         back = sum(r.money.amount for r in refunds if r.donation == gift.id and r.money.unit == unit)
         return Trace(
             donation=gift.id,
@@ -118,7 +97,7 @@ class _Telling:
             lag_days=known.lag_days(gift.place),
             disputed=compromised(known, gift.place),
             late=is_late(known, gift.place, (self.accounts[gift.account],)),
-            ledger=ledger_facts(self.reader),
+            ledger=self.basis.facts(),
             ends=self._sums(held, refunds),
             outcomes=self._outcomes(uses),
             arrived=arrival.words,
@@ -128,16 +107,16 @@ class _Telling:
         )  # fmt: skip
 
     def _money(self, amount: int, account: int) -> Money:
-        return Money(amount, self.reader.unit_of(self.accounts[account]))
+        return Money(amount, self.basis.unit_of(self.accounts[account]))
 
     def _by(self, place: Place, account: int) -> str:
         """Return who answers for what left an account: its owner then, where that one signed, else the author."""
         owner = self.owners.then(self.accounts[account], place)
-        return self.known.signed_by(place, self.reader.state.parties[owner].id)
+        return self.known.signed_by(place, self.basis.parties[owner].id)
 
     def _matches(self) -> Iterator[str]:
         """Yield the donations that match this gift and were not wholly reversed."""
-        for place in self.reader.index.links(self.gift.id, Link.MATCHED):
+        for place in self.basis.links(self.gift.id, Link.MATCHED):
             record = self.known.get(place)
             if isinstance(record, records.Donation) and record.because_of == self.gift.id:
                 self.known.author(place)
@@ -149,7 +128,7 @@ class _Telling:
         if gift is None:
             return False
         undone = sum(amount for _, amount in undone_of(self.known, gift))
-        return undone >= self.reader.gift(gift).amount
+        return undone >= self.basis.gift(gift).amount
 
     def _held(self, arrival: Arrival) -> Iterator[Held]:
         """Yield what still rests, by account: what is on its way there, what somebody denies, and the rest."""
@@ -163,7 +142,7 @@ class _Telling:
                 waiting = "disputed" if arrival.denied else "in transit"
                 parts = [(waiting, part, ()), ("held", left - part, arrival.confirming())]
             else:
-                parts = list(self.arrivals.rests(self.reader.index.movement(*ref), runs))
+                parts = list(self.arrivals.rests(self.basis.movement(*ref), runs))
             for state, amount, words in parts:
                 found[ref[0], STATES.index(state)] += amount
                 received.setdefault(ref[0], {}).update({word.id: word for word in words})
@@ -173,7 +152,7 @@ class _Telling:
                 yield Held(self.accounts[number].id, self._money(amount, number), STATES[at], words)
 
     def _end(
-        self, place: Place, id_: str, amount: int, undone: Undone = (), recipients: Sequence[AccountState] = ()
+        self, place: Place, id_: str, amount: int, undone: Undone = (), recipients: Sequence[Summary] = ()
     ) -> End:
         if place not in self._ends:
             self._ends[place] = end_of(
@@ -203,10 +182,10 @@ class _Telling:
     def _spent(self, ref: Ref) -> End:
         """Return what an expenditure has come to."""
         if ref not in self._spendings:
-            outflow, account = self.reader.index.movement(*ref), self.accounts[ref[0]]
+            outflow, account = self.basis.movement(*ref), self.accounts[ref[0]]
             record = self.known.get(outflow.place)
             assert isinstance(record, records.Expenditure)
-            undone = [(back.place, back.amount) for back, _ in reversals_of(self.reader.index, account, outflow)]
+            undone = [(back.place, back.amount) for back, _ in reversals_of(self.basis, account, outflow)]
             self._spendings[ref] = self._end(outflow.place, record.id, record.amount, undone)
         return self._spendings[ref]
 
@@ -215,7 +194,7 @@ class _Telling:
         flow, found = self.flow, Counter[tuple[Unit, int, int]]()  # by unit, state and how
 
         def add(account: int, state: str, amount: int, how: str | None = None) -> None:
-            unit = self.reader.unit_of(self.accounts[account])
+            unit = self.basis.unit_of(self.accounts[account])
             found[unit, STATES.index(state), HOW.index(how) if how else -1] += amount
 
         told = [(part.money, part.state) for part in held]
@@ -233,7 +212,7 @@ class _Telling:
             add(record.account, "converted", left)
         for account, amount in flow.remainder.items():
             add(account, "not followed", amount)
-        own = self.reader.unit_of(self.accounts[self.gift.account])
+        own = self.basis.unit_of(self.accounts[self.gift.account])
         order = sorted((unit != own, unit.code, state, how, unit) for (unit, state, how), n in found.items() if n)
         return tuple(
             EndSum(STATES[state], Money(found[unit, state, how], unit), HOW[how] if how >= 0 else None)
@@ -246,7 +225,7 @@ class _Telling:
         for use in uses:
             paid[use.id] += use.money.amount
         found = []
-        for place in sorted({place for id_ in paid for place in self.reader.index.links(id_, Link.RESULTED)}):
+        for place in sorted({place for id_ in paid for place in self.basis.links(id_, Link.RESULTED)}):
             record = known.get(place)
             if not isinstance(record, records.Outcome) or not any(id_ in paid for id_ in record.of):
                 continue
@@ -270,23 +249,23 @@ class _Telling:
         return self._standing[id_]
 
     def _read_standing(self, id_: str) -> int:
-        index, row = self.reader.index, self.reader.index.find_id(id_)
+        basis, row = self.basis, self.basis.find_id(id_)
         record = self.known.get(row.place) if row is not None else None
         lies = VerificationError("CC-INDEX", f"the index says another place of {id_!r} than was sealed")
         if row is None or row.account is None or row.movement is None:
             raise lies
-        outflow = index.movement(row.account, row.movement)
+        outflow = basis.movement(row.account, row.movement)
         if not isinstance(record, records.Expenditure) or record.id != id_ or outflow.place != row.place:
             raise lies
         self.known.author(row.place)
-        undone = [back for back, _ in reversals_of(index, self.accounts[row.account], outflow)]
+        undone = [back for back, _ in reversals_of(basis, self.accounts[row.account], outflow)]
         for movement in (outflow, *undone):
-            self.reader.check_movement(movement)
+            self.basis.check_movement(movement)
         return outflow.amount - sum(back.amount for back in undone)
 
     def _use(self, use: Use, amount: int, end: End, acknowledged: int, disputed: int) -> FinalUse:
         known, account = self.known, self.accounts[use.outflow[0]]
-        place = self.reader.index.movement(*use.outflow).place
+        place = self.basis.movement(*use.outflow).place
         record = known.get(place)
         assert isinstance(record, records.Expenditure)
         return FinalUse(
@@ -303,7 +282,7 @@ class _Telling:
         return isinstance(record, records.Reversal) and record.gift is not None
 
     def _taken_over_from(self, record: records.Expenditure, account: str) -> str | None:
-        row = self.reader.index.find_id(record.replaces) if record.replaces is not None else None
+        row = self.basis.find_id(record.replaces) if record.replaces is not None else None
         replaced = self.known.get(row.place) if row is not None else None
         if not isinstance(replaced, records.Expenditure) or replaced.id != record.replaces:
             return None
@@ -313,7 +292,7 @@ class _Telling:
     def _refunds(self) -> tuple[Refunded, ...]:
         found: dict[str, Refunded] = {}
         for use, amount in self.flow.refunds.items():
-            place = self.reader.index.movement(*use.outflow).place
+            place = self.basis.movement(*use.outflow).place
             record = self.known.get(place)
             assert isinstance(record, records.Refund)
             self.known.author(place)
@@ -337,7 +316,7 @@ class _Telling:
     def _voided(self) -> tuple[Voided, ...]:
         found: dict[Place, int] = {}
         for use, amount in self.flow.voided.items():
-            place = self.reader.index.movement(*use.outflow).place
+            place = self.basis.movement(*use.outflow).place
             self.known.author(place)
             found[place] = found.get(place, 0) + amount
         return tuple(
@@ -352,9 +331,9 @@ class _Telling:
     def _corrections(self) -> tuple[Correction, ...]:
         found = []
         for ref, amount in sorted(
-            self.flow.undone.items(), key=lambda item: self.reader.index.movement(*item[0]).place
+            self.flow.undone.items(), key=lambda item: self.basis.movement(*item[0]).place
         ):
-            place = self.reader.index.movement(*ref).place
+            place = self.basis.movement(*ref).place
             record = self.known.get(place)
             assert isinstance(record, records.Reversal)
             self.known.author(place)
@@ -377,19 +356,19 @@ class _Telling:
         Those of the reversal's own statement; where there are none, those of statements that reverse nothing of it.
         """
         found = dict[tuple[int, int], list[tuple[str, str]]]()
-        for place in self.reader.index.links(id_, Link.REPLACED):
+        for place in self.basis.links(id_, Link.REPLACED):
             record = self.known.get(place)
             if isinstance(record, _REPLACING) and record.replaces == id_:
                 found.setdefault(place[:2], []).append((record.id, self.accounts[record.account].id))
         if reversal[:2] in found:
             return tuple(found[reversal[:2]])
-        others = {place[:2] for place in self.reader.index.links(id_, Link.REVERSED)}
+        others = {place[:2] for place in self.basis.links(id_, Link.REVERSED)}
         return tuple(chain.from_iterable(rows for statement, rows in found.items() if statement not in others))
 
     def _steps(self) -> tuple[Step, ...]:
         """Return the records that passed the gift on and were not wholly undone, in ledger order."""
         found: dict[Place, Step] = {}
-        for place, ref in sorted((self.reader.index.movement(*ref).place, ref) for ref in self.flow.passed):
+        for place, ref in sorted((self.basis.movement(*ref).place, ref) for ref in self.flow.passed):
             record = self.known.get(place)
             if isinstance(record, records.Disbursement | records.Split | records.Conversion):
                 numbers = [number for number, _ in record.parts] if isinstance(record, records.Split) else [record.to]
@@ -404,55 +383,3 @@ class _Telling:
                     is_late(self.known, place, (self.accounts[record.account], *targets)), record.evidence,
                 )  # fmt: skip
         return tuple(found.values())
-
-
-def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, limit: int = PIECE_LIMIT) -> Sources:
-    """Return which gifts paid for an expenditure, a disbursement, a conversion or a refund: largest first, one page.
-
-    Raises:
-        NotFoundError: ``CC-UNKNOWN-ID``: no outflow of this ledger has this id.
-        VerificationError: something that the answer rests on is damaged or was not sealed.
-    """
-    state, index = reader.state, reader.index
-    row = index.find_id(id_)
-    outflow = None
-    if row is not None and row.account is not None and row.movement is not None and row.kind != records.Donation.KIND:
-        outflow = index.movement(row.account, row.movement)
-    if outflow is None or outflow.is_inflow:
-        raise NotFoundError(
-            "CC-UNKNOWN-ID", f"no expenditure or other outflow of this ledger has the id {id_!r}", id=id_
-        )
-    reader.check_author(outflow.place)
-    if records.record_id(reader.record(outflow.place)) != id_:
-        raise VerificationError("CC-INDEX", f"the index says another place of {id_!r} than was sealed")
-    found, remainder, touched = origins(index, state.accounts, outflow, limit=limit)
-    reader.check_movements(touched)
-    inflows: dict[Place, None] = {
-        m.place: None for m in (index.movement(*ref) for ref in touched) if m.kind == Kind.DONATED
-    }
-    for place in inflows:
-        reader.statement(place)
-    unit = reader.unit_of(state.accounts[outflow.account])
-    order: Sequence[tuple[str, int]] = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return Sources(
-        id=id_,
-        account=state.accounts[outflow.account].id,
-        net=Money(sum(found.values()) + remainder, unit),
-        gifts=tuple((gift, Money(amount, unit)) for gift, amount in order[offset : offset + count]),
-        total=len(order),
-        offset=offset,
-        remainder=Money(remainder, unit),
-        ledger=ledger_facts(reader),
-    )
-
-
-def balances(reader: Reader) -> dict[str, tuple[Money, dict[str, int]]]:
-    """Return by account id what it holds, and the sums of its tape in minor units."""
-    found: dict[str, tuple[Money, dict[str, int]]] = {}
-    for account in reader.state.accounts:
-        sums = {
-            "in": account.in_, "by_rule": account.rule_sum, "by_name": account.named, "reversed": account.back,
-            "movements": account.log.size,
-        }  # fmt: skip
-        found[account.id] = (Money(account.balance, reader.unit_of(account)), sums)
-    return found

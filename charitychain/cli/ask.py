@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from charitychain.answers import Trace
+from charitychain.basis import day
 from charitychain.cli import output
 from charitychain.cli.session import at_moment, formatted, on_ledger, opened
 from charitychain.cli.tree import trace_tree
@@ -15,10 +17,9 @@ from charitychain.codec import check_id
 from charitychain.entries import describe
 from charitychain.errors import MalformedError, NotFoundError
 from charitychain.ledger import Ledger
-from charitychain.reading import Reader, day
+from charitychain.reading import Reader
 from charitychain.records import Gifts
 from charitychain.state.lookup import columns_at
-from charitychain.trace import Trace
 
 
 @click.command()

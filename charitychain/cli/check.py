@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from charitychain.basis import day
 from charitychain.cli import output
 from charitychain.cli.files import read_note
 from charitychain.cli.session import formatted, ledger_path, on_ledger, opened
 from charitychain.errors import CharitychainError
 from charitychain.heads import Heads, state_directory
 from charitychain.ledger import Ledger
-from charitychain.reading import day
 from charitychain.units import Unit, format_amount
 from charitychain.verify import Report
 

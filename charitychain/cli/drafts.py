@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from charitychain import records
+from charitychain.basis import day
 from charitychain.cli import output
 from charitychain.cli.files import write_new
 from charitychain.cli.privately import forget_unsealed, given_bytes
@@ -37,7 +38,6 @@ from charitychain.errors import CharitychainError, KeyAccessError, MalformedErro
 from charitychain.interop.journal import parse_line
 from charitychain.keys import PrivateKey, key_id
 from charitychain.ledger import Ledger
-from charitychain.reading import day
 from charitychain.writer import Writer
 
 __all__ = ["DRAFT", "cosign", "draft", "draft_target", "submit", "write_look"]

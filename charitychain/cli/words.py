@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from charitychain import records
+from charitychain.basis import Records
 from charitychain.cli import output
 from charitychain.cli.entering import enter, recording
 from charitychain.cli.session import at_moment, formatted, on_ledger, opened
 from charitychain.errors import VerificationError
-from charitychain.reading import Records
 from charitychain.state.lookup import Link
 from charitychain.units import format_amount
 

@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from charitychain import records
+from charitychain.basis import Records
 from charitychain.ends import compromised
 from charitychain.interop.book import entries, unfit
-from charitychain.reading import Reader, Records
+from charitychain.reading import Reader
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.lookup import Link

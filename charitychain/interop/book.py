@@ -21,9 +21,10 @@ from datetime import date, timedelta
 from itertools import groupby
 
 from charitychain import records
+from charitychain.basis import day
 from charitychain.errors import VerificationError
 from charitychain.interop.matching import LedgerEntry
-from charitychain.reading import Reader, day
+from charitychain.reading import Reader
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState
 from charitychain.state.movements import Kind, Movement

@@ -31,7 +31,6 @@ from charitychain.interop.book import entries
 from charitychain.interop.matching import LedgerEntry, Match, match
 from charitychain.reading import Reader
 from charitychain.state.accounts import AccountState
-from charitychain.trace import ledger_facts
 from charitychain.units import Unit
 
 __all__ = ["LedgerEntry", "Match", "Reconciliation", "account_unit", "reconcile"]
@@ -253,7 +252,7 @@ def reconcile(
         cancelled=found.cancelled,
         breaks=statement.breaks,
         uncovered=uncovered,
-        ledger=ledger_facts(reader),
+        ledger=reader.facts(),
         attestations=attestations(reader, states, end, bank),
     )
 

@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from charitychain import records
+from charitychain.basis import Records
 from charitychain.codec import folded
 from charitychain.ends import Owners, end_of
 from charitychain.errors import VerificationError
 from charitychain.index import Index
 from charitychain.outcomes import Outcomes
-from charitychain.reading import Records
 from charitychain.records import Place
 from charitychain.state.flow import reversals_of
+from charitychain.state.rules import State
 from charitychain.tape import Run
 
 __all__ = ["Claimed", "Claims"]
@@ -59,11 +60,11 @@ class Claims:
 
     def _stood(self, place: Place, record: records.Outcome, movement: int, amount: int) -> int:
         """Return what stood of an expenditure where an outcome names it, each movement checked."""
-        reader, index = self._known.reader, self._index
+        basis, index = self._known.basis, self._index
         outflow = index.movement(record.account, movement)
-        undone = [back for back, _ in reversals_of(index, reader.state.accounts[record.account], outflow)]
+        undone = [back for back, _ in reversals_of(index, basis.accounts[record.account], outflow)]
         for moved in (outflow, *undone):
-            reader.check_movement(moved)
+            basis.check_movement(moved)
         used = self._known.get(outflow.place)
         if not isinstance(used, records.Expenditure) or used.id not in record.of or outflow.amount != amount:
             raise VerificationError(
@@ -71,18 +72,18 @@ class Claims:
             )
         return amount - sum(back.amount for back in undone if back.place < place)
 
-    def told(self) -> Iterator[Claimed]:
+    def told(self, state: State) -> Iterator[Claimed]:
         """Yield what is claimed in the period, indicator by indicator."""
-        flagged = self._outcomes.flagged(self._known.reader.state) if self._counted else set()
+        flagged = self._outcomes.flagged(state) if self._counted else set()
         found: dict[str, Claimed] = {}
         for record, place in self._counted:
             key = folded(record.indicator)
             claimed = found.setdefault(key, Claimed(self._names[key]))
             end = end_of(self._known, self._owners, record.id, place, 1)
-            state, how, _ = next(end.spread([Run(0, 1)]))
-            state = "acknowledged" if how == "independent" else how or state
-            claimed.quantities[state] += record.quantity
-            if state != "disputed":
+            came_to, how, _ = next(end.spread([Run(0, 1)]))
+            came_to = "acknowledged" if how == "independent" else how or came_to
+            claimed.quantities[came_to] += record.quantity
+            if came_to != "disputed":
                 claimed.statements += 1
                 claimed.people += record.beneficiaries or 0
                 claimed.quantities["flagged"] += record.quantity if record.id in flagged else 0

@@ -25,7 +25,6 @@ from charitychain.report.model import Figure, Report, in_id, percent
 from charitychain.report.rates import Rates
 from charitychain.report.scan import Scan, scan
 from charitychain.state.terms import days_of
-from charitychain.trace import ledger_facts
 from charitychain.units import CURRENCIES, format_amount
 
 __all__ = ["compute", "period_of"]
@@ -69,7 +68,7 @@ def compute(
         VerificationError: something is damaged or was not sealed.
     """
     figures = tuple(_Figures(scan(reader, first, last), rates).all())
-    return Report(ledger_facts(reader), first, last, figures, rates, title)
+    return Report(reader.facts(), first, last, figures, rates, title)
 
 
 class _Figures:

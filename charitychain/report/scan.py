@@ -20,11 +20,12 @@ from typing import Any, cast
 
 from charitychain import records
 from charitychain.arrivals import Arrivals
+from charitychain.basis import Records, day
 from charitychain.codec import MAX_INT
 from charitychain.ends import Owners, compromised
 from charitychain.errors import VerificationError
 from charitychain.index import Index
-from charitychain.reading import Reader, Records, day
+from charitychain.reading import Reader
 from charitychain.records import Place
 from charitychain.report.claims import Claimed, Claims
 from charitychain.report.distinct import Distinct, people_of
@@ -107,7 +108,7 @@ class Scan:
                     claims.see(place, record, self.inside(record, reader.time(place)))
             self._end_run()
             self._waits(taken)
-            self.outcomes = tuple(claims.told())
+            self.outcomes = tuple(claims.told(reader.state))
         return self
 
     def _records(self) -> Iterator[tuple[Place, records.Record, bytes | None]]:
@@ -198,7 +199,7 @@ class Scan:
         row = self.reader.index.find_id(record.id)
         if gift is None or row is None:
             return
-        made = self.known.reader.record(gift.place)
+        made = self.reader.record(gift.place)
         if self.inside(made, self.reader.time(gift.place)):
             owner = self.owners.then(self._account(gift.account), gift.place)
             self.received[gift.account, owner, getattr(made, "source", None)] -= row.amount

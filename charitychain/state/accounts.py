@@ -22,7 +22,7 @@ from charitychain.state.terms import Terms
 from charitychain.sumlog import LogNode, MovementLog, Tag
 from charitychain.trie import Leaf, SumTrie, TrieRef
 
-__all__ = ["HOLES", "REVERSED", "AccountState", "Year"]
+__all__ = ["HOLES", "REVERSED", "AccountState", "Summary", "Year"]
 
 HOLES, REVERSED = 0, 1
 
@@ -44,13 +44,47 @@ class Year:
         return [self.given, self.came, self.went, *self.spent.values()]
 
 
-class AccountState:
-    """One account while the ledger is replayed or written. Sums are minor units."""
+class Summary:
+    """What a block commits to of an account, but for its terms: all that following units through it needs.
+
+    `number`, `id`, `unit`, `rule`, `owner` (a party's number) and `open` say what it is; `in_`, `rule_sum`, `named` and
+    `back` are the sums of its log, minor units; `holes` and `reversed` its tries.
+    """
 
     __slots__ = (
-        "back", "books", "closed_until", "first_terms", "holes", "id", "in_", "levied", "log", "named", "number",
-        "open", "owner", "reversed", "rule", "rule_sum", "shares", "terms", "unit",
+        "back", "holes", "id", "in_", "named", "number", "open", "owner", "reversed", "rule", "rule_sum", "unit",
     )  # fmt: skip
+    number: int
+    id: str
+    unit: str
+    rule: str
+    owner: int
+    open: bool
+    in_: int
+    rule_sum: int
+    named: int
+    back: int
+    holes: SumTrie
+    reversed: SumTrie
+
+    @property
+    def size(self) -> int:
+        """How many movements its log has."""
+        raise NotImplementedError
+
+    @property
+    def balance(self) -> int:
+        return self.in_ - self.rule_sum - self.named
+
+    @property
+    def pro_rata(self) -> bool:
+        return self.rule == "pro-rata"
+
+
+class AccountState(Summary):
+    """One account while the ledger is replayed or written."""
+
+    __slots__ = ("books", "closed_until", "first_terms", "levied", "log", "shares", "terms")
 
     def __init__(
         self,
@@ -89,12 +123,8 @@ class AccountState:
         return found
 
     @property
-    def balance(self) -> int:
-        return self.in_ - self.rule_sum - self.named
-
-    @property
-    def pro_rata(self) -> bool:
-        return self.rule == "pro-rata"
+    def size(self) -> int:
+        return self.log.size
 
     def append(self, lookup: Lookup, movement: Movement) -> None:
         """Write a movement that was made for the end of this log, and all it changes here."""

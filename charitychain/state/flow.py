@@ -3,7 +3,7 @@
 `follow` takes a stretch of an inflow forward to everything it became. It walks in ledger order, so that all that
 arrives at one inflow is known before any of it goes on, and counts each unit once even where it arrives on two
 lineages (the steps that earned it, the sponsor's gift that paid it; the paying one is counted first).
-It uses the maps on boundaries of `charitychain.tape` and reads movements through a `Lookup`; the way back is
+It uses the maps on boundaries of `charitychain.tape` and reads movements through `Tapes`; the way back is
 `charitychain.state.origins`.
 
 Cost under fifo: O(pieces · log n). Under pro-rata a piece costs one step for each later outflow of the account.
@@ -21,8 +21,8 @@ from enum import IntEnum
 from functools import partial
 
 from charitychain.records import Place
-from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import GiftAt, Lookup
+from charitychain.state.accounts import Summary
+from charitychain.state.lookup import GiftAt, Tapes
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.resting import fifo_rest, index_lies, pro_rata_cuts
 from charitychain.tape import Run, clip, convert, named_cut, pro_rata_cut
@@ -96,7 +96,7 @@ class _Arrival:
 class _Walk:
     """One forward walk: arrivals wait in a heap by the place of the inflow they belong to."""
 
-    def __init__(self, lookup: Lookup, accounts: Sequence[AccountState], lineage: Lineage) -> None:
+    def __init__(self, lookup: Tapes, accounts: Sequence[Summary], lineage: Lineage) -> None:
         self.lookup, self.accounts, self.lineage = lookup, accounts, lineage
         self.flow = Flow()
         self.waiting: dict[Ref, list[_Arrival]] = defaultdict(list)
@@ -208,8 +208,8 @@ class _Walk:
 
 
 def follow(
-    lookup: Lookup,
-    accounts: Sequence[AccountState],
+    lookup: Tapes,
+    accounts: Sequence[Summary],
     gift: GiftAt,
     *,
     lineage: Lineage = Lineage.ALL,
@@ -252,8 +252,8 @@ class _Sum(_Walk):
 
 
 def follow_all(
-    lookup: Lookup,
-    accounts: Sequence[AccountState],
+    lookup: Tapes,
+    accounts: Sequence[Summary],
     stretches: Mapping[Ref, Sequence[tuple[int, int]]],
     *,
     limit: int = PIECE_LIMIT,
@@ -270,7 +270,7 @@ def follow_all(
 
 
 def reversals_of(
-    lookup: Lookup, account: AccountState, outflow: Movement
+    lookup: Tapes, account: Summary, outflow: Movement
 ) -> Iterator[tuple[Movement, Callable[[int], int]]]:
     """Yield what undid an outflow, oldest first, each with its map on the boundaries of what was left then."""
     leaf = account.reversed.find(outflow.index)
@@ -297,7 +297,7 @@ def part_cuts(split: Movement) -> Iterator[tuple[Ref, Callable[[int], int]]]:
 
 
 def _fate_fifo(
-    lookup: Lookup, account: AccountState, inflow: Movement, a: int, b: int, held: list[Run]
+    lookup: Tapes, account: Summary, inflow: Movement, a: int, b: int, held: list[Run]
 ) -> Iterator[tuple[Movement, int, int]]:
     low, high = inflow.in_before + a, inflow.in_before + b
     holes = list(account.holes.crossing(low, high))
@@ -318,7 +318,7 @@ def _fate_fifo(
 
 
 def _fate_pro_rata(
-    lookup: Lookup, account: AccountState, inflow: Movement, a: int, b: int, held: list[Run]
+    lookup: Tapes, account: Summary, inflow: Movement, a: int, b: int, held: list[Run]
 ) -> Iterator[tuple[Movement, int, int]]:
     x, y = inflow.balance_before + a, inflow.balance_before + b
     # Outflows tile what left the account, since each takes at least one unit: none can be left out unseen.

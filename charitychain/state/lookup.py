@@ -17,7 +17,7 @@ from charitychain.state.movements import Kind, Movement
 from charitychain.sumlog import LogNode
 from charitychain.trie import TrieStore
 
-__all__ = ["Batch", "GiftAt", "IdAt", "Link", "Lookup", "find_gift", "gifts_of", "known_gift"]
+__all__ = ["Batch", "GiftAt", "IdAt", "Link", "Lookup", "Tapes", "find_gift", "gifts_of", "known_gift"]
 
 
 class Link(IntEnum):
@@ -78,23 +78,27 @@ class GiftAt(NamedTuple):
     second: bytes | None = None
 
 
-class Lookup(Protocol):
+class Tapes(Protocol):
+    """What following units asks: movements, by number and by where they stand on the tape."""
+
+    def movement(self, account: int, index: int) -> Movement: ...
+    def rule_outflow_at(self, account: int, rank: int) -> Movement:
+        """Return the outflow by rule that took the unit of this rank."""
+
+    def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
+        """Yield outflows with ``after < index < before`` in order."""
+
+
+class Lookup(Tapes, Protocol):
     """What `charitychain.state` asks of an index. Rows are put in ledger order; reads see them at once."""
 
     def find_id(self, id_: str) -> IdAt | None: ...
     def put_id(self, row: IdAt) -> None: ...
-    def movement(self, account: int, index: int) -> Movement: ...
     def put_movement(self, movement: Movement) -> None: ...
     def put_log_node(self, account: int, level: int, index: int, node: LogNode) -> None: ...
     def log_node(self, account: int, level: int, index: int) -> LogNode: ...
-    def rule_outflow_at(self, account: int, rank: int) -> Movement:
-        """Return the outflow by rule that took the unit of this rank."""
-
     def inflow_at(self, account: int, position: int) -> Movement:
         """Return the inflow that holds this position of the tape."""
-
-    def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
-        """Yield outflows with ``after < index < before`` in order."""
 
     def inflows(self, account: int, before: int) -> Iterator[Movement]:
         """Yield inflows with ``index < before`` in order."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from charitychain.errors import VerificationError
-from charitychain.state.accounts import AccountState
-from charitychain.state.lookup import Lookup
+from charitychain.state.accounts import Summary
+from charitychain.state.lookup import Tapes
 from charitychain.state.movements import Movement
 from charitychain.tape import Run, named_cut, pro_rata_cut
 from charitychain.trie import Leaf
@@ -19,7 +19,7 @@ __all__ = ["fifo_rest", "index_lies", "pro_rata_cuts", "resting"]
 
 
 def resting(
-    lookup: Lookup, account: AccountState, pieces: Iterable[tuple[int, int, int]]
+    lookup: Tapes, account: Summary, pieces: Iterable[tuple[int, int, int]]
 ) -> Iterator[list[Run]]:
     """Yield for each piece of an inflow the runs of it that never left its account: positions as in `Flow.held`.
 
@@ -37,7 +37,7 @@ def resting(
 
 
 def _resting_pro_rata(
-    lookup: Lookup, account: AccountState, pieces: Sequence[tuple[int, int, int]]
+    lookup: Tapes, account: Summary, pieces: Sequence[tuple[int, int, int]]
 ) -> Iterator[list[Run]]:
     marks: list[int] = []
     at = 0
@@ -64,12 +64,12 @@ def _resting_pro_rata(
         marks = [z - cut for z, cut in zip(marks, pro_rata_cuts(outflow, marks), strict=True)]
     if left != account.rule_sum + account.named:
         raise index_lies(account)
-    begin(account.log.size)
+    begin(account.size)
     for low, high in zip(marks[::2], marks[1::2], strict=True):
         yield [Run(low, high - low)] if low < high else []
 
 
-def fifo_rest(account: AccountState, low: int, high: int, holes: Iterable[Leaf]) -> tuple[list[Run], int, int]:
+def fifo_rest(account: Summary, low: int, high: int, holes: Iterable[Leaf]) -> tuple[list[Run], int, int]:
     """Return what rests of ``[low, high)`` on the tape, which `holes` cross, and the ranks of what no name took."""
     below = account.holes.covered_below(low)
     kept: list[Run] = []
@@ -93,7 +93,7 @@ def fifo_rest(account: AccountState, low: int, high: int, holes: Iterable[Leaf])
     return held, rank, end
 
 
-def index_lies(account: AccountState) -> VerificationError:
+def index_lies(account: Summary) -> VerificationError:
     """Return the error for an index whose rows do not tile an account's tape."""
     return VerificationError("CC-INDEX", f"the index misses movements of account {account.id!r}; make it anew")
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from charitychain import codec, keys, merkle
 from charitychain.chain.statements import StatementHeader
 from charitychain.errors import RefusedError, VerificationError
-from charitychain.state.accounts import AccountState
+from charitychain.state.accounts import AccountState, Summary
 from charitychain.state.lookup import Lookup
 from charitychain.state.movements import Kind
 from charitychain.state.parties import PartyKey, PartyState
@@ -107,7 +107,7 @@ class Standing:
             raise RefusedError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account {id_!r}", account=id_)
         return self.accounts[number]
 
-    def unit_of(self, account: AccountState) -> Unit:
+    def unit_of(self, account: Summary) -> Unit:
         return self.units[account.unit]
 
     def party_of(self, key_id: bytes) -> PartyState:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from charitychain.answers import EndSum, Held, Reached
+from charitychain.basis import lag_days
 from charitychain.cli.tree import trace_tree
 from charitychain.ledger import Ledger
-from charitychain.reading import lag_days
 
 NOON = 1_790_000_000  # 2026-09-21
 
