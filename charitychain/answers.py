@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from charitychain.ends import Acknowledged, End
+from charitychain.tape import Run
 from charitychain.units import Unit, format_amount
 
 __all__ = [
-    "STATES", "Conversion", "Correction", "EndSum", "FinalUse", "Held", "Money", "Reached", "Refunded", "Sources",
-    "Step", "Trace", "Voided",
+    "STATES", "Came", "Conversion", "Correction", "EndSum", "FinalUse", "Held", "Money", "Reached", "Refunded", "Sent",
+    "Sources", "Step", "Trace", "Voided",
 ]  # fmt: skip
 
 STATES = (
-    "in transit", "held", "reported", "evidenced", "acknowledged", "disputed", "refunded", "lost", "converted",
-    "reversed", "not followed",
+    "in transit", "held", "reported", "evidenced", "acknowledged", "disputed", "refunded", "lost", "sent",
+    "converted", "reversed", "not followed",
 )  # fmt: skip
 """The states in which units of a gift may have ended, in the order in which they are told."""
 
@@ -220,6 +221,73 @@ class Refunded:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """Part of a gift that left for another ledger, the one of the identity `ledger`, which its author calls `origin`.
+
+    `outflow` is (account number, movement index) of the whole record, `runs` which of its units the gift was. With that
+    ledger at hand `received` is how the part goes on there, by each record that took some of it in; `doubted` are
+    records there that claim units of the outflow and do not fit it, each with the reason; and `waits` how much nobody
+    received there yet. Without that ledger `waits` is nothing.
+    """
+
+    id: str
+    account: str
+    money: Money
+    ledger: str
+    origin: str | None
+    path: tuple[str, ...]
+    date: str
+    by: str
+    chosen: bool
+    sealed: str
+    outflow: tuple[int, int]
+    runs: tuple[Run, ...]
+    disputed: str | None = None
+    received: tuple[Trace, ...] = ()
+    doubted: tuple[tuple[str, str], ...] = ()
+    waits: Money | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call the other ledger."""
+        return self.origin or f"ledger {self.ledger[:16]}…"
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {
+            "id": self.id, "record": "sent", "account": self.account, "amount": str(self.money),
+            "unit": self.money.code, "ledger": self.ledger, "origin": self.origin, "path": list(self.path),
+            "date": self.date, "by": self.by, "chosen": self.chosen, "sealed": self.sealed, "disputed": self.disputed,
+            "received": [part.to_dict() for part in self.received] or None,
+            "doubted": [{"id": id_, "why": why} for id_, why in self.doubted] or None,
+            "waits": str(self.waits) if self.waits is not None else None,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What a gift that came from another ledger says of it: its identity `ledger`, its `origin`, and which outflow.
+
+    `state` is ``unchecked`` without that ledger at hand; else ``matched``, and `id` is the record there that sent it, or
+    ``unmatched``, and `why` says what does not fit.
+    """
+
+    ledger: str
+    origin: str | None
+    outflow: tuple[int, int]
+    state: str = "unchecked"
+    id: str | None = None
+    why: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {
+            "ledger": self.ledger, "origin": self.origin, "movement": list(self.outflow), "state": self.state,
+            "id": self.id, "why": self.why,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class EndSum:
     """How much of a gift has ended in one of `STATES`, in one unit; `how` independent who acknowledged it is."""
 
@@ -277,7 +345,9 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The way of one gift: in every unit, gift + given by conversions = uses + held + refunds + converted + reversed.
+    """The way of one gift: gift + given by conversions = uses + held + refunds + sent + converted + reversed.
+
+    So in every unit. `sent` is what left for another ledger; its way there is told in it and is no part of this sum.
 
     `remainder` is what could not be followed within the piece limit, by account; it is part of that sum too.
     `reversed` counts as never received. `corrections` are the records that were undone on the way, `steps` the ones
@@ -313,6 +383,8 @@ class Trace:
     because_of: str | None = None
     because_of_reversed: bool = False
     matched_by: tuple[str, ...] = ()
+    sent: tuple[Sent, ...] = ()
+    came: Came | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as the documented JSON object; amounts and ids are strings."""
@@ -324,7 +396,7 @@ class Trace:
             "converted": [conversion.to_dict() for conversion in self.converted],
             "refunds": [refund.to_dict() for refund in self.refunds],
         }  # fmt: skip
-        for name in ("remainder", "reversed", "corrections", "steps", "outcomes", "ends"):
+        for name in ("sent", "remainder", "reversed", "corrections", "steps", "outcomes", "ends"):
             if parts := getattr(self, name):
                 found[name] = [part.to_dict() for part in parts]
         found |= {
@@ -332,6 +404,7 @@ class Trace:
             "arrived": [word.to_dict(self.money.unit) for word in self.arrived] or None,
             "because_of": self.because_of, "because_of_reversed": self.because_of_reversed or None,
             "matched_by": list(self.matched_by) or None,
+            "came_from": self.came.to_dict() if self.came is not None else None,
         }  # fmt: skip
         found["ledger"] = self.ledger
         return {name: value for name, value in found.items() if value is not None}

@@ -9,7 +9,7 @@ Rules upheld here:
 - A checkpoint counts only under a key that is believed: the one that was given, or one of the operator's keys that the
   ledger itself names, each at the time at which it acted.
 - That the ledger extends it is proved by a consistency proof (RFC 9162, section 2.1.4), whose hashes come from the
-  index and are not believed.
+  index and are not believed; that it does not, by what convinces anybody else too (`charitychain.forks`).
 - It reads the head and no more; what the blocks say is for `charitychain.verify`.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from charitychain import merkle, note
+from charitychain import forks, note
 from charitychain.errors import MalformedError, UnreadableError, VerificationError
 from charitychain.reading import Reader
 
@@ -66,7 +66,8 @@ def check_extends(reader: Reader, data: bytes, name: str, *, key: note.VerifierK
 
     Raises:
         UnreadableError: it is no checkpoint.
-        VerificationError: ``CC-CHECKPOINT``: it is of another ledger, not signed by its operator, or of other blocks.
+        VerificationError: ``CC-CHECKPOINT``: it is of another ledger, not signed by its operator, or of other blocks,
+            then with the evidence in ``facts["fork"]``.
     """
     told = read_checkpoint(data, name)
     origin, blocks = reader.genesis.origin, reader.head.height + 1
@@ -82,17 +83,16 @@ def check_extends(reader: Reader, data: bytes, name: str, *, key: note.VerifierK
         raise VerificationError("CC-CHECKPOINT", f"{name} is not signed {whose}: {error.message}") from error
     if told.size > blocks:
         return Extension(told.size, blocks)
-    root = reader.log_root
-    nodes = reader.index.header_node
-    proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, nodes, told.size, blocks) if told.size else ()
     try:
-        if told.size:
-            merkle.check_consistency(merkle.RFC6962, proof, told.size, told.root, blocks, root)
+        fork = forks.find_fork(data, reader.checkpoint.encode(), reader.index.header_node)
     except VerificationError as error:
+        raise VerificationError("CC-INDEX", f"the index does not fit the sealed log: {error.message}") from error
+    if fork is not None:
         raise VerificationError(
             "CC-CHECKPOINT",
             f"the first {told.size} blocks here are not those of {name}: two histories were signed. Keep both files:"
             " together they prove it",
             blocks=told.size,
-        ) from error
+            fork=fork,
+        )
     return Extension(told.size, blocks)

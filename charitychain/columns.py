@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RUN", "Gift", "check_columns", "check_sealed", "find_gift", "iterate_gifts", "pack_columns"]
+__all__ = ["RUN", "Gift", "check_columns", "check_sealed", "find_gift", "iterate_gifts", "leaves", "pack_columns", "run_of"]
 
 RUN = 64
 _NOBODY = bytes(16)
@@ -138,15 +138,8 @@ def check_sealed(columns: bytes, width: int, root: bytes) -> None:
     Raises:
         VerificationError: ``CC-GIFTS-ROOT``.
     """
-    leaves, size = [], RUN * width
-    for at in range(0, len(columns) // width * width, size):
-        run = columns[at : at + size]
-        n = len(run) // width
-        ids = struct.unpack_from(f"<{n}Q", run)
-        total = sum(struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n))
-        leaves.append(span_leaf(Tag.GIFTS_LEAF, run, total, ids[0], ids[-1]))
     try:
-        found = span_root(Tag.GIFTS_NODE, leaves).hash
+        found = span_root(Tag.GIFTS_NODE, leaves(columns, width)).hash
     except VerificationError:  # numbers that fall, or a sum that no columns have
         found = b""
     if len(columns) % width or found != root:
@@ -156,6 +149,28 @@ def check_sealed(columns: bytes, width: int, root: bytes) -> None:
             expected=root.hex(),
             found=found.hex(),
         )
+
+
+def leaves(columns: bytes, width: int) -> list[Span]:
+    """Return the leaves over the runs of a batch; a gift that is cut off is left out."""
+    found, size = [], RUN * width
+    for at in range(0, len(columns) // width * width, size):
+        run = columns[at : at + size]
+        n = len(run) // width
+        ids = struct.unpack_from(f"<{n}Q", run)
+        total = sum(struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n))
+        found.append(span_leaf(Tag.GIFTS_LEAF, run, total, ids[0], ids[-1]))
+    return found
+
+
+def run_of(columns: bytes, width: int, number: int) -> int:
+    """Return which run of a batch holds, or would hold, the gift with this number."""
+    size = RUN * width
+    for at in range(0, len(columns), size):
+        n = len(columns[at : at + size]) // width
+        if struct.unpack_from("<Q", columns, at + 8 * (n - 1))[0] >= number:
+            return at // size
+    return len(columns) // size
 
 
 def iterate_gifts(columns: bytes, width: int) -> Iterator[Gift]:

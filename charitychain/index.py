@@ -337,7 +337,7 @@ class Index:
 
     def put_batch(self, batch: Batch) -> None:
         row = (batch.series, batch.last, batch.first, *batch.place, batch.account, batch.movement, batch.width)
-        self.run("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.run("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def put_link(self, about: str, kind: int, place: Place) -> None:
         self.run("INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?)", (about, kind, *place))

@@ -21,15 +21,16 @@ from __future__ import annotations
 import os
 import secrets
 import time as _time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from charitychain.across import check_predecessor, check_received, compare, trace_across
 from charitychain.answers import Money, Sources, Trace
 from charitychain.athand import KeysAtHand, Passphrase
-from charitychain.chain.genesis import Genesis, check_origin
+from charitychain.chain.genesis import Genesis, Predecessor, check_origin
 from charitychain.codec import check_text
 from charitychain.drafts import Drafter
 from charitychain.errors import (
@@ -56,6 +57,9 @@ from charitychain.trace import trace_gift
 from charitychain.verify import Progress, Report, verify
 from charitychain.writer import Writer
 
+if TYPE_CHECKING:
+    from charitychain.mirror import Mirror
+
 __all__ = ["Ledger"]
 
 T = TypeVar("T")
@@ -75,6 +79,7 @@ class Ledger:
         self.genesis = read_genesis(store)
         self.identity = self.genesis.identity()
         self.notices: list[str] = []
+        self.published: Mirror | None = None
         self._sidecar = Sidecar(path.with_name(path.name + ".index"), self.genesis, self.notices)
         self._reader: Reader | None = None
         self.at_hand = KeysAtHand(keyring, passphrase, self.genesis.origin)
@@ -91,6 +96,7 @@ class Ledger:
         passphrase: bytes | None = None,
         name: str | None = None,
         nonce: bytes | None = None,
+        predecessor: Predecessor | None = None,
         clock: Callable[[], float] = _time.time,
     ) -> Ledger:
         """Make a ledger, a key file, and its first party ``self`` with every role but auditor and witness.
@@ -103,6 +109,7 @@ class Ledger:
             nonce: 32 bytes that set this ledger apart from others of its origin and key; random unless given. Only for
                 made-up ledgers that must come out the same each time: what is signed in one of two ledgers with the
                 same origin, key and nonce is valid in the other.
+            predecessor: The ledger that this one goes on from, as `charitychain.succession` tells it.
             clock: Gives seconds since 1970.
 
         Raises:
@@ -123,7 +130,7 @@ class Ledger:
             check_text(name, what="name")  # before a key file is made
         keyring = _keyring(keys)
         entry, key = keyring.create(origin, "self", passphrase=passphrase)
-        genesis = Genesis(origin, nonce, key.public_key)
+        genesis = Genesis(origin, nonce, key.public_key, predecessor=predecessor)
         identity = genesis.identity()
         proof = key.sign(possession_message(identity, "self", key.public_key))
         party = party_record("self", SELF_ROLES, key.public_key, proof, name)
@@ -151,23 +158,43 @@ class Ledger:
         keys: str | os.PathLike[str] | Keyring | None = None,
         passphrase: bytes | Passphrase | None = None,
         clock: Callable[[], float] = _time.time,
+        cache: Path | None = None,
+        afresh: bool = False,
+        progress: Progress | None = None,
     ) -> Ledger:
         """Open a ledger for reading; `writer` opens it for writing.
 
         Args:
+            path: The ledger file; or a published ledger, by the folder or the address (``https://…``) that holds it,
+                for reading only: what is new there is fetched into a copy, which then answers.
             passphrase: For encrypted key files: the bytes, or a function that gives them when one is needed.
+            cache: Where copies of published ledgers are kept; nothing is the user's cache folder.
+            afresh: Forget the copy, and fetch all of it again.
+            progress: Called with (blocks fetched, blocks in all) while a published ledger is fetched.
 
         Raises:
-            UnreadableError: no such file, or no ledger of a known version.
+            UnreadableError: no such file, or no ledger of a known version; or it cannot be fetched.
+            VerificationError: ``CC-FORK`` and others: what is published does not fit itself, or what was before.
         """
+        place = os.fspath(path)
+        published = None
+        if place.startswith(("http://", "https://")) or os.path.isdir(place):
+            from charitychain.mirror import fetch  # here, since who opens a file needs no web
+
+            published = fetch(place, cache, progress, afresh=afresh)
+            path = published.path
         path = Path(path)
         store = open_file(path)
         try:
             ask = passphrase if callable(passphrase) or passphrase is None else _always(passphrase)
-            return cls(path, store, _keyring(keys), ask, clock)
+            found = cls(path, store, _keyring(keys), ask, clock)
         except BaseException:
             store.close()
             raise
+        if published is not None:
+            found.published = published
+            found.notices += published.warnings
+        return found
 
     def close(self) -> None:
         """Close files; the ledger can no longer be used."""
@@ -198,19 +225,47 @@ class Ledger:
         return self.genesis.origin
 
     def verify(
-        self, *, heads: Heads | None = None, checkpoint: bytes | None = None, progress: Progress | None = None
+        self,
+        *,
+        heads: Heads | None = None,
+        checkpoint: bytes | None = None,
+        progress: Progress | None = None,
+        others: Sequence[Ledger] = (),
     ) -> Report:
-        """Recompute everything from the bytes and list all faults; see `charitychain.verify`."""
-        return verify(self._store, heads=heads, path=self.path, checkpoint=checkpoint, progress=progress)
+        """Recompute everything from the bytes and list all faults; see `charitychain.verify`.
 
-    def trace(self, gift: str, *, limit: int = PIECE_LIMIT) -> Trace:
+        Args:
+            others: Ledgers that value came from; a record that says so and does not fit them is a fault. They are read
+                at their heads, and not verified themselves.
+        """
+        report = verify(self._store, heads=heads, path=self.path, checkpoint=checkpoint, progress=progress)
+        if others and report.holds:
+            readers = {other.identity: other.reader() for other in others}
+            compare(report, self._ask(lambda: list(check_received(self._open_reader(), readers))))
+            check_predecessor(report, self.genesis, readers)
+        elif any(total.received for total in report.totals.values()):
+            report.notices.append(_ITS_WORD)
+        return report
+
+    def trace(self, gift: str, *, limit: int = PIECE_LIMIT, others: Sequence[Ledger] = ()) -> Trace:
         """Follow one gift (a donation's id, or ``SERIES/NUMBER``) to its final uses.
+
+        Args:
+            others: Ledgers into which the trace goes on where value was sent there, and whence it came.
 
         Raises:
             NotFoundError: there is no such gift.
             VerificationError: something that the answer rests on is damaged.
         """
-        return self._ask(lambda: trace_gift(self._open_reader(), gift, limit=limit))
+        if not others:
+            return self._ask(lambda: trace_gift(self._open_reader(), gift, limit=limit))
+        readers = {other.identity: other.reader() for other in others}
+
+        def ask() -> Trace:
+            here = self._open_reader()
+            return trace_across(here, gift, {**readers, self.identity: here}, limit=limit)
+
+        return self._ask(ask)
 
     def sources(self, id: str, *, offset: int = 0, count: int = 20) -> Sources:
         """Say which gifts paid for an expenditure or another outflow: largest first, `count` of them from `offset`."""
@@ -331,8 +386,13 @@ class Ledger:
             LockedError: another writer holds the ledger.
             KeyAccessError: at `Writer.commit`: the operator's key is not at hand.
             VerificationError: ``CC-FORK``: the operator's key has sealed another history than this file holds.
-            RefusedError: ``CC-OLDER``: its key has sealed more blocks than this file holds.
+            RefusedError: ``CC-OLDER``: its key has sealed more blocks than this file holds; ``CC-PUBLISHED``: this is
+                a copy of what somebody published.
         """
+        if self.published is not None:
+            raise RefusedError(
+                "CC-PUBLISHED", f"what is published at {self.published.place} is for reading; write to the ledger file"
+            )
         with ExitStack() as stack:
             core = self._readying().trial(stack) if dry else self._readying().sealer(stack)
             yield Writer(core, self.at_hand.loose if dry else self.at_hand.make)
@@ -351,6 +411,11 @@ class Ledger:
         return Readying(
             self.path, self.genesis, self._sidecar, self.at_hand, self.notices, self._clock, self._distrust
         )
+
+
+_ITS_WORD = (
+    "What this ledger says that it received from other ledgers was not compared with them; --with LEDGER does that."
+)
 
 
 def _keyring(keys: str | os.PathLike[str] | Keyring | None) -> Keyring:

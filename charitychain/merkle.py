@@ -45,6 +45,7 @@ __all__ = [
     "TreeKind",
     "check_consistency",
     "check_inclusion",
+    "complete_nodes",
     "empty_root",
     "inclusion_nodes",
     "leaf_hash",
@@ -252,7 +253,7 @@ def inclusion_nodes(size: int, index: int) -> list[list[tuple[int, int]]]:
     for level in range((size - 1).bit_length()):
         start = ((index >> level) ^ 1) << level
         if start < size:
-            needed.append(_complete_nodes(start, min(start + (1 << level), size)))
+            needed.append(complete_nodes(start, min(start + (1 << level), size)))
     return needed
 
 
@@ -269,7 +270,7 @@ def prove_inclusion_from_nodes(kind: TreeKind, get: ReadNode, index: int, size: 
 def prove_consistency_from_nodes(kind: TreeKind, get: ReadNode, size_old: int, size_new: int) -> tuple[bytes, ...]:
     """Return the proof of `prove_consistency`, reading complete nodes only."""
     return tuple(
-        _fold(kind, [get(*place) for place in _complete_nodes(start, end)])
+        _fold(kind, [get(*place) for place in complete_nodes(start, end)])
         for start, end in _consistency_ranges(size_old, size_new)
     )
 
@@ -303,6 +304,11 @@ class Frontier:
         if size < 0 or len(frontier._hashes) != size.bit_count():
             raise _bad(kind, f"{len(frontier._hashes)} subtrees do not make a tree of {size} leaves")
         return frontier
+
+    @classmethod
+    def from_nodes(cls, kind: TreeKind, size: int, get: ReadNode) -> Frontier:
+        """Rebuild the frontier of the first `size` leaves of a tree, reading complete nodes only."""
+        return cls.from_hashes(kind, size, [get(*place) for place in complete_nodes(0, size)])
 
     @property
     def size(self) -> int:
@@ -390,6 +396,11 @@ class MutableTree:
         self._rehash()
         return self._levels[-1][0]
 
+    def node(self, level: int, index: int) -> bytes:
+        """Return the hash of a complete node, as `complete_nodes` names it."""
+        self._rehash()
+        return self._levels[level][index]
+
     def prove(self, index: int) -> tuple[bytes, ...]:
         """Return the proof that the leaf at `index` is in the tree, nearest sibling first.
 
@@ -444,7 +455,7 @@ def _fold(kind: TreeKind, hashes: Sequence[bytes]) -> bytes:
     return folded
 
 
-def _complete_nodes(start: int, end: int) -> list[tuple[int, int]]:
+def complete_nodes(start: int, end: int) -> list[tuple[int, int]]:
     """Split leaves start … end−1, with `start` where a subtree of that size starts, into complete nodes."""
     nodes = []
     while start < end:

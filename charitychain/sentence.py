@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from charitychain.answers import Conversion, FinalUse, Money, Reached, Trace
+from charitychain.answers import Conversion, FinalUse, Money, Reached, Sent, Trace
 from charitychain.ends import HOW, Acknowledged
 from charitychain.units import Unit
 
@@ -52,12 +52,16 @@ class _Leg(NamedTuple):
 
 def sentence(trace: Trace) -> str:
     """Return what became of a gift in one sentence."""
+    return f"Of your {money_of(trace.money)}: {_told(trace)}."
+
+
+def _told(trace: Trace) -> str:
     own = trace.money.unit
     units = dict.fromkeys([own, *(conversion.gives.unit for conversion in trace.converted)])
     place = {unit: at for at, unit in enumerate(units)}
     legs = sorted(_legs(trace), key=lambda leg: (place[leg.money.unit], -leg.rank))
     told = [f"{leg.money if leg.money.unit == own else money_of(leg.money)} {leg.words}" for leg in legs]
-    return f"Of your {money_of(trace.money)}: {'; '.join(told)}."
+    return "; ".join(told)
 
 
 def said(text: str) -> str:
@@ -130,6 +134,7 @@ def _legs(trace: Trace) -> Iterator[_Leg]:
                 yield _leg(rests, f"{words} {_where([held.account for held in rests])}{_received(received)}")
     for rests in _by_unit(trace.remainder):
         yield _leg(rests, f"was not followed further in {_where([held.account for held in rests])}")
+    yield from _sent(trace.sent)
     became: dict[tuple[Unit, Unit], list[Conversion]] = defaultdict(list)
     for conversion in trace.converted:
         became[conversion.money.unit, conversion.gives.unit].append(conversion)
@@ -150,6 +155,20 @@ def _legs(trace: Trace) -> Iterator[_Leg]:
     ):  # fmt: skip
         for same_unit in _by_unit(back):
             yield _leg(same_unit, words)
+
+
+def _sent(parts: Sequence[Sent]) -> Iterator[_Leg]:
+    """Yield what went to other ledgers: to each in one leg, with what became of it there where that is known."""
+    groups: dict[tuple[str, Unit, bool], list[Sent]] = defaultdict(list)
+    for sent in parts:
+        groups[sent.name, sent.money.unit, sent.disputed is None].append(sent)
+    for (name, unit, stands), same in groups.items():
+        there = [_told(part) for sent in same for part in sent.received]
+        waits = sum(sent.waits.amount for sent in same if sent.waits is not None)
+        if waits:
+            there.append(f"{money_of(Money(waits, unit))} was not received yet")
+        beyond = f" (there {'; '.join(there)})" if there else ""
+        yield _leg(same, f"{'was' if stands else 'is disputed: it was'} sent to {said(name)}{beyond}")
 
 
 class _Taken:

@@ -41,7 +41,7 @@ def find_sources(reader: Reader, id_: str, *, offset: int = 0, count: int = 20, 
     found, remainder, touched = origins(index, state.accounts, outflow, limit=limit)
     reader.check_movements(touched)
     inflows: dict[Place, None] = {
-        m.place: None for m in (index.movement(*ref) for ref in touched) if m.kind == Kind.DONATED
+        m.place: None for m in (index.movement(*ref) for ref in touched) if m.kind in (Kind.DONATED, Kind.CAME)
     }
     for place in inflows:
         reader.statement(place)

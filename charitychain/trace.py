@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain
 
 from charitychain import records
 from charitychain.answers import (
     STATES,
+    Came,
     Conversion,
     Correction,
     EndSum,
@@ -21,6 +22,7 @@ from charitychain.answers import (
     Money,
     Reached,
     Refunded,
+    Sent,
     Step,
     Trace,
     Voided,
@@ -36,31 +38,49 @@ from charitychain.state.lookup import GiftAt, Link
 from charitychain.state.movements import Ref
 from charitychain.units import Unit
 
-__all__ = ["trace_gift"]
+__all__ = ["tell_flow", "trace_gift"]
 
 _REPLACING = (records.Disbursement, records.Split, records.Expenditure, records.Conversion)
 
 
-def trace_gift(basis: Basis, gift_id: str, *, limit: int = PIECE_LIMIT) -> Trace:
+def trace_gift(
+    basis: Basis,
+    gift_id: str,
+    *,
+    limit: int = PIECE_LIMIT,
+    part: tuple[int, int] | None = None,
+    stops: Container[Ref] = (),
+) -> Trace:
     """Follow one gift to its final uses.
+
+    Args:
+        limit: The most pieces to follow.
+        part: Follow units ``[first, end)`` of the gift only.
+        stops: Inflows beyond which nothing is followed. What is not followed stands in `Trace.remainder`.
 
     Raises:
         NotFoundError: ``CC-UNKNOWN-GIFT``.
         VerificationError: something that the answer rests on is damaged or was not sealed.
     """
     gift = basis.gift(gift_id)
-    flow = follow(basis, basis.accounts, gift, limit=limit)
+    flow = follow(basis, basis.accounts, gift, limit=limit, part=part, stops=stops)
+    return tell_flow(basis, gift, flow, part)
+
+
+def tell_flow(basis: Basis, gift: GiftAt, flow: Flow, part: tuple[int, int] | None = None) -> Trace:
+    """Put what following a gift, or units ``[first, end)`` of it, found into words; see `trace_gift`."""
     basis.check_movements(flow.touched)
-    return _Telling(basis, gift, flow).tell(basis.sealed_gift(gift).donor)
+    return _Telling(basis, gift, flow, part or (0, gift.amount)).tell(basis.sealed_gift(gift).donor)
 
 
 class _Telling:
     """Turns what a walk found into words: each record read, and its signatures checked, once."""
 
-    def __init__(self, basis: Basis, gift: GiftAt, flow: Flow) -> None:
+    def __init__(self, basis: Basis, gift: GiftAt, flow: Flow, part: tuple[int, int]) -> None:
         self.basis, self.gift, self.flow, self.known = basis, gift, flow, Records(basis)
         self.accounts, self.owners = basis.accounts, Owners(self.known)
         self.arrivals = Arrivals(self.known, self.owners)
+        self.part = part
         self._ends: dict[Place, End] = {}
         self._spendings: dict[Ref, End] = {}
         self._standing: dict[str, int] = {}
@@ -104,6 +124,8 @@ class _Telling:
             because_of=getattr(record, "because_of", None),
             because_of_reversed=self._is_reversed(getattr(record, "because_of", None)),
             matched_by=tuple(self._matches()),
+            sent=self._sent(),
+            came=_came(record),
         )  # fmt: skip
 
     def _money(self, amount: int, account: int) -> Money:
@@ -135,6 +157,8 @@ class _Telling:
         gift, found = self.gift, Counter[tuple[int, int]]()
         received: dict[int, dict[str, Acknowledged]] = {}
         waits = gift.amount - sum(self.flow.voided.values()) - arrival.amount
+        first, end = self.part
+        waits = waits * end // gift.amount - waits * first // gift.amount
         for ref, runs in self.flow.held.items():
             left = sum(run.length for run in runs)
             if ref == (gift.account, gift.movement):
@@ -204,6 +228,10 @@ class _Telling:
         for ref, runs in flow.used.items():
             for state, how, amount in self._spent(ref).spread(runs):
                 add(ref[0], state, amount, how)
+        for use, parts in flow.sent.items():
+            place = self.basis.movement(*use.outflow).place
+            state = "sent" if compromised(self.known, place) is None else "disputed"
+            add(use.outflow[0], state, sum(run.length for run in parts))
         for use, amount in flow.voided.items():
             add(use.outflow[0], "reversed", amount)
         for place, (left, _) in flow.converted.items():
@@ -301,6 +329,21 @@ class _Telling:
             found[record.id] = Refunded(record.id, money, record.donation, compromised(self.known, place))
         return tuple(refund for _, refund in sorted(found.items()))
 
+    def _sent(self) -> tuple[Sent, ...]:
+        """Return what left for other ledgers, one for each record and way."""
+        known, found = self.known, []
+        for use, runs in sorted(self.flow.sent.items(), key=lambda item: (item[0].path, item[0].outflow)):
+            place, account = self.basis.movement(*use.outflow).place, self.accounts[use.outflow[0]]
+            record = known.get(place)
+            assert isinstance(record, records.Sent)
+            found.append(Sent(
+                record.id, account.id, self._money(sum(run.length for run in runs), account.number),
+                record.to_ledger.hex(), record.to_origin, tuple(map(known.id, use.path)), known.date(place),
+                self._by(place, account.number), use.chosen or any(map(self._names_a_gift, use.path)),
+                known.sealed(place), use.outflow, tuple(sorted(runs)), compromised(known, place),
+            ))  # fmt: skip
+        return tuple(found)
+
     def _conversions(self) -> tuple[Conversion, ...]:
         found = []
         for place, (left, gave) in sorted(self.flow.converted.items()):
@@ -383,3 +426,10 @@ class _Telling:
                     is_late(self.known, place, (self.accounts[record.account], *targets)), record.evidence,
                 )  # fmt: skip
         return tuple(found.values())
+
+
+def _came(record: records.Record) -> Came | None:
+    """Return what a record says of the ledger that a gift came from."""
+    if not isinstance(record, records.Received):
+        return None
+    return Came(record.from_ledger.hex(), record.from_origin, record.movement)

@@ -23,7 +23,7 @@ Nodes rest in a `TrieStore`; the trie itself holds only its root.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from charitychain.errors import VerificationError
@@ -67,6 +67,19 @@ class TrieStore(Protocol):
     def put(self, bit: int, prefix: int, data: bytes) -> None: ...
 
 
+class _Known:
+    """Nodes that are known, for reading only; where one is not, it is empty, and hashes to nothing."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[int, int], bytes] = {}
+
+    def get(self, bit: int, prefix: int) -> bytes:
+        return self.nodes.get((bit, prefix), b"")
+
+    def put(self, bit: int, prefix: int, data: bytes) -> None:
+        raise TypeError("a trie of known nodes is read only")
+
+
 _REF = struct.Struct(">b32sQQQ")
 _LEAF = struct.Struct(">QQQQQ")
 
@@ -78,6 +91,61 @@ class SumTrie:
 
     def __init__(self, leaf_tag: int, node_tag: int, store: TrieStore, root: TrieRef | None = None) -> None:
         self._leaf_tag, self._node_tag, self._store, self.root = leaf_tag, node_tag, store, root
+
+    @classmethod
+    def from_nodes(cls, leaf_tag: int, node_tag: int, nodes: Sequence[bytes], root: bytes, total: int) -> SumTrie:
+        """Return a trie of which some nodes are known, each below one before it: the root first, left before right.
+
+        Raises:
+            VerificationError: ``CC-PROOF``: they do not hash to `root` and `total`; later, where a node is asked for
+                that is not known.
+        """
+        store = _Known()
+        self = cls(leaf_tag, node_tag, store)
+        if not nodes:
+            if (root, total) != (empty_root(node_tag), 0):
+                raise VerificationError("CC-PROOF", "no node of a trie is shown, which is not empty")
+            return self
+        refs = [self._ref(data) for data in nodes]
+        store.nodes = {(ref.bit, ref.span.low >> ref.bit + 1): data for ref, data in zip(refs, nodes, strict=True)}
+        self.root = refs[0]
+        if self.root.span[:2] != (root, total) or [*self._walk(refs[0])] != refs:
+            raise VerificationError("CC-PROOF", "the nodes of a trie that are shown do not lead to its root")
+        return self
+
+    def known(self, seen: Mapping[tuple[int, int], bytes]) -> Iterator[bytes]:
+        """Yield the root's node and those below it that were seen, as `from_nodes` takes them."""
+        stack = [self.root] if self.root is not None else []
+        while stack:
+            ref = stack.pop()
+            place = (ref.bit, ref.span.low >> ref.bit + 1)
+            if ref is not self.root and place not in seen:
+                continue
+            data = self._store.get(*place)
+            yield data
+            if ref.bit != _LEAF_BIT:
+                stack += [TrieRef.unpack(data[_REF.size :]), TrieRef.unpack(data[: _REF.size])]
+
+    def _ref(self, data: bytes) -> TrieRef:
+        """Return a node as its parent knows it, from what storage holds of it."""
+        if len(data) == _LEAF.size:
+            leaf = Leaf(*_LEAF.unpack(data))
+            return TrieRef(_LEAF_BIT, span_leaf(self._leaf_tag, data, leaf.sum, leaf.key, leaf.high))
+        if len(data) != 2 * _REF.size:
+            raise VerificationError("CC-PROOF", "a node of a trie has another length")
+        left, right = TrieRef.unpack(data[: _REF.size]), TrieRef.unpack(data[_REF.size :])
+        bit = (left.span.low ^ right.span.low).bit_length() - 1
+        return TrieRef(bit, span_node(self._node_tag, left.span, right.span, bytes((max(bit, 0),))))
+
+    def _walk(self, node: TrieRef) -> Iterator[TrieRef]:
+        """Yield the known nodes from `node` on, each checked against its parent: left before right."""
+        yield node
+        if node.bit == _LEAF_BIT:
+            self._leaf(node)
+            return
+        for child in self._children(node):
+            if self._store.get(child.bit, child.span.low >> child.bit + 1):
+                yield from self._walk(child)
 
     @property
     def sum(self) -> int:
@@ -116,12 +184,16 @@ class SumTrie:
 
     def _children(self, node: TrieRef) -> tuple[TrieRef, TrieRef]:
         data = self._store.get(node.bit, node.span.low >> (node.bit + 1))
+        if len(data) != 2 * _REF.size:
+            raise _lacking()
         left, right = TrieRef.unpack(data[: _REF.size]), TrieRef.unpack(data[_REF.size :])
         self._check(span_node(self._node_tag, left.span, right.span, bytes((node.bit,))), node)
         return left, right
 
     def _leaf(self, node: TrieRef) -> Leaf:
         data = self._store.get(_LEAF_BIT, node.span.low)
+        if len(data) != _LEAF.size:
+            raise _lacking()
         leaf = Leaf(*_LEAF.unpack(data))
         self._check(span_leaf(self._leaf_tag, data, leaf.sum, leaf.key, leaf.high), node)
         return leaf
@@ -180,3 +252,7 @@ class SumTrie:
             else:
                 node = left
         return rank + total
+
+
+def _lacking() -> VerificationError:
+    return VerificationError("CC-INDEX", "a node of a trie is not there, or is damaged; make the index anew")

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charitychain import merkle, note
+from charitychain import forks, merkle, note
 from charitychain.audit import Finding, Watch
 from charitychain.errors import CharitychainError, StorageError, UnreadableError, VerificationError
+from charitychain.forks import Fork
 from charitychain.heads import Head, Heads
-from charitychain.index import Index
+from charitychain.index import Index, IndexDamaged
 from charitychain.reading import statement_reader
 from charitychain.replay import Fault, Replay, header_frontier
 from charitychain.state.movements import Kind
@@ -37,21 +38,26 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class UnitTotals:
-    """What went through one unit, in minor units: ``given + converted_in = spent + refunded + converted_out + held``.
+    """What went through one unit, in minor units.
 
-    `given` counts donations, `converted_in` what conversions gave, `spent` what was spent and not reversed.
+    ``given + received + converted_in = spent + refunded + sent + converted_out + held``: `given` counts donations,
+    `received` and `sent` what came from and went to other ledgers, `converted_in` what conversions gave, `spent` what
+    was spent; each less what of it was reversed.
     """
 
     given: int
+    received: int
     converted_in: int
     spent: int
     refunded: int
+    sent: int
     converted_out: int
     held: int
 
     @property
     def conserved(self) -> bool:
-        return self.given + self.converted_in == self.spent + self.refunded + self.converted_out + self.held
+        came = self.given + self.received + self.converted_in
+        return came == self.spent + self.refunded + self.sent + self.converted_out + self.held
 
 
 @dataclass(slots=True)
@@ -60,7 +66,8 @@ class Report:
 
     `warnings` make the outcome "good, but less than was asked for" (exit code 8): a torn tail, a ledger older than a
     known head or checkpoint. `findings` are questions about the books, `notices` plain words; they change nothing. A
-    ledger with faults is not audited.
+    ledger with faults is not audited. `fork` is the evidence of a fault that says that two histories were signed, where
+    there is any.
     """
 
     origin: str = ""
@@ -76,6 +83,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     units: dict[str, Unit] = field(default_factory=dict)
+    fork: Fork | None = None
 
     @property
     def holds(self) -> bool:
@@ -183,10 +191,12 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
         held = sum(account.balance for account in state.accounts if account.unit == unit)
         totals = UnitTotals(
             given=total[Kind.DONATED] - total[Kind.VOIDED],  # net of what was entered wrongly and never received
+            received=total[Kind.CAME],
             # What a funded conversion gave had been given before, by its sponsor: one amount, counted once.
             converted_in=total[Kind.CONVERTED_IN] - total[Kind.FUNDED],
             spent=total[Kind.SPENT] - total[Kind.REVERSED],
             refunded=total[Kind.REFUNDED],
+            sent=total[Kind.SENT],
             converted_out=total[Kind.CONVERTED_OUT],
             held=held,
         )
@@ -228,6 +238,7 @@ def _check_checkpoint(report: Report, replay: Replay, index: Index, data: bytes)
                 found=root.hex(),
             )
         )
+        report.fork = _fork(report, index, data)
     else:
         report.notices.append(f"This ledger extends the given checkpoint of {parsed.size} blocks.")
 
@@ -293,3 +304,12 @@ def _compare_head(report: Report, index: Index, known: Head) -> None:
                 found=found.hex() if found else None,
             )
         )
+        report.fork = _fork(report, index, known.checkpoint.encode())
+
+
+def _fork(report: Report, index: Index, data: bytes) -> Fork | None:
+    """Return evidence that an earlier checkpoint and this ledger's last one do not fit; nothing if there is none."""
+    try:
+        return forks.find_fork(data, report.checkpoint.encode(), index.header_node)
+    except (CharitychainError, IndexDamaged, ValueError):  # a damaged ledger shows nothing
+        return None

@@ -29,6 +29,7 @@ __all__ = [
     "BlockHeader",
     "check_seal",
     "decode_block",
+    "decode_header",
     "encode_block",
     "make_seal",
     "peek_header",

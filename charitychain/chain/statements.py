@@ -27,6 +27,7 @@ from charitychain.records import Record, decode_record, encode_record
 from charitychain.sumlog import Tag
 
 __all__ = [
+    "MOVES",
     "RECORDS",
     "Moves",
     "SignedStatement",
@@ -34,7 +35,9 @@ __all__ = [
     "add_signature",
     "check_records_root",
     "check_signatures",
+    "decode_header",
     "make_statement",
+    "moves_leaves",
     "prepare_statement",
     "record_hash",
     "sealed_leaf",
@@ -289,9 +292,19 @@ def make_statement(
     return statement
 
 
-def sealed_leaf(statement: SignedStatement) -> bytes:
-    """Return the leaf that a block commits to: statement identity, signatures, and the movements of each record."""
+def moves_leaves(statement: SignedStatement) -> list[bytes]:
+    """Return the leaves over the movements of each record."""
+    return [merkle.leaf_hash(MOVES, codec.encode([i, made])) for i, made in enumerate(statement.moves)]
+
+
+def sealed_leaf(statement: SignedStatement, moves_root: bytes | None = None) -> bytes:
+    """Return the leaf that a block commits to: statement identity, signatures, and the movements of each record.
+
+    Args:
+        moves_root: The root over the movements, where the statement is not there as a whole.
+    """
     signatures = sha256(bytes((Tag.SIGNATURES,)) + codec.encode(statement.signatures)).digest()
-    leaves = [merkle.leaf_hash(MOVES, codec.encode([i, made])) for i, made in enumerate(statement.moves)]
-    content = statement.id + signatures + merkle.root(MOVES, leaves)
+    if moves_root is None:
+        moves_root = merkle.root(MOVES, moves_leaves(statement))
+    content = statement.id + signatures + moves_root
     return sha256(bytes((Tag.SEALED_LEAF,)) + content).digest()

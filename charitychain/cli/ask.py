@@ -11,7 +11,7 @@ import click
 from charitychain.answers import Trace
 from charitychain.basis import day
 from charitychain.cli import output
-from charitychain.cli.session import at_moment, formatted, on_ledger, opened
+from charitychain.cli.session import at_moment, formatted, on_ledger, opened, opened_others, with_others
 from charitychain.cli.tree import trace_tree
 from charitychain.codec import check_id
 from charitychain.entries import describe
@@ -29,6 +29,7 @@ from charitychain.state.lookup import columns_at
     "--pseudonym", metavar="HEX", help="Follow what this donor or merchant gave: the ids are then those of series."
 )
 @click.option("--all", "everything", is_flag=True, help="Show every use, however many there are.")
+@with_others
 @at_moment
 @on_ledger
 @formatted
@@ -37,12 +38,15 @@ def trace(
     mine: str | None,
     pseudonym: str | None,
     everything: bool,
+    others: tuple[str, ...],
     ledger: str | None,
     format_: str,
     as_json: bool,
     **moment: Any,
 ) -> int:
     """Follow gifts to their final uses: what was spent on what, and what is still held.
+
+    What was sent to another ledger is followed there if that is given by --with.
 
     A gift of a series is named SERIES/NUMBER. An unknown id is told on stderr, the others are answered; exit code 4.
     """
@@ -55,13 +59,13 @@ def trace(
         gifts_of = _claimed(mine)
     elif pseudonym is not None:
         gifts_of = _of_pseudonym(pseudonym, donation_id)
-    with opened(ledger, **moment) as found:
+    with opened(ledger, **moment) as found, opened_others(others) as beside:
         if gifts_of is not None:
             donation_id = gifts_of(found.reader())
         for gift in donation_id:
             try:
                 _check_asked(gift)
-                answer = found.trace(gift)
+                answer = found.trace(gift, others=beside)
             except NotFoundError as error:
                 missing += 1
                 output.say(f"Error: {error.message} [{error.code}]")
@@ -122,8 +126,15 @@ def _trace_rows(answer: Trace, header: bool) -> None:
         "donation", "what", "id", "account", "amount", "unit", "payee", "purpose", "path", "gives", "gives_unit",
         "refunded_to", "date", "sealed", "lag_days", "state", "by", "reverses", "reason",
         "how", "acknowledged_amount", "indicator", "quantity", "place", "beneficiaries", "paid", "of",
+        "origin", "in_ledger",
     )  # fmt: skip
-    rows = [{"what": "use", **use.to_dict(), "path": " ".join(use.path)} for use in answer.uses]
+    shown = [[row.get(name) for name in columns] for row in _rows(answer)]
+    output.show_rows("csv", columns, shown, header=header)
+
+
+def _rows(answer: Trace, beyond: str | None = None) -> list[dict[str, Any]]:
+    """Return the parts of a trace as rows; those of a part that went on in another ledger name that one."""
+    rows: list[dict[str, Any]] = [{"what": "use", **use.to_dict(), "path": " ".join(use.path)} for use in answer.uses]
     rows += [{"what": "held", **held.to_dict()} for held in answer.held]
     rows += [{"what": "converted", **conversion.to_dict()} for conversion in answer.converted]
     rows += [{"what": "refunded", **refund.to_dict(), "refunded_to": refund.donation} for refund in answer.refunds]
@@ -133,8 +144,12 @@ def _trace_rows(answer: Trace, header: bool) -> None:
     rows += [{"what": "step", **step.to_dict()} for step in answer.steps]
     rows += [{"what": "outcome", **outcome.to_dict()} for outcome in answer.outcomes]
     rows += [{"what": "end", **end.to_dict()} for end in answer.ends]
-    shown = [{**row, "donation": answer.donation} for row in rows]
-    output.show_rows("csv", columns, [[row.get(name) for name in columns] for row in shown], header=header)
+    rows += [{"what": "sent", **sent.to_dict(), "path": " ".join(sent.path)} for sent in answer.sent]
+    found = [{**row, "donation": answer.donation, "in_ledger": beyond} for row in rows]
+    for sent in answer.sent:
+        for part in sent.received:
+            found += _rows(part, part.ledger["origin"])
+    return found
 
 
 @click.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,7 +12,8 @@ import click
 from charitychain.basis import day
 from charitychain.cli import output
 from charitychain.cli.files import read_note
-from charitychain.cli.session import formatted, ledger_path, on_ledger, opened
+from charitychain.cli.publishing import evidence_kept, keep_evidence
+from charitychain.cli.session import formatted, ledger_place, on_ledger, opened, opened_others, with_others
 from charitychain.errors import CharitychainError
 from charitychain.heads import Heads, state_directory
 from charitychain.ledger import Ledger
@@ -22,9 +25,24 @@ from charitychain.verify import Report
 @click.argument("ledger", required=False)
 @click.option("-l", "--ledger", "option", metavar="LEDGER", help="The ledger file.")
 @click.option("--checkpoint", metavar="FILE", help="A signed checkpoint that this ledger must extend.")
+@click.option("--evidence-to", metavar="FILE", help="If two histories were signed, write the evidence to FILE.")
+@with_others
 @formatted
-def verify(ledger: str | None, option: str | None, checkpoint: str | None, format_: str, as_json: bool) -> int:
+def verify(
+    ledger: str | None,
+    option: str | None,
+    checkpoint: str | None,
+    evidence_to: str | None,
+    others: tuple[str, ...],
+    format_: str,
+    as_json: bool,
+) -> int:
     """Recompute everything from the bytes and list every fault.
+
+    LEDGER is a file; or a folder or an address where one is published.
+
+    What it says that it received from another ledger is compared with that one, if --with gives it; without, it is this
+    ledger's word.
 
     Of a ledger that holds it also lists, under Audit, what an auditor would ask about; that changes no exit code.
 
@@ -33,14 +51,14 @@ def verify(ledger: str | None, option: str | None, checkpoint: str | None, forma
     """
     if ledger is not None and option is not None:
         raise click.UsageError("Name the ledger once: as the argument, or with --ledger.")
-    path = ledger_path(ledger if ledger is not None else option)
+    place = ledger_place(ledger if ledger is not None else option)
     known = _read_checkpoint(Path(checkpoint)) if checkpoint else None
-    meter = output.Meter("Verifying")
-    try:
-        with Ledger.open(path) as found:
-            report = found.verify(heads=Heads(state_directory(os.environ)), checkpoint=known, progress=meter)
-    finally:
-        meter.close()
+    with opened_others(others) as beside, evidence_kept(evidence_to, always=False):
+        report, published = _verified(place, known, beside)
+        if published and report.faults:  # a file may have come damaged, and been mended since: only this says
+            report, _ = _verified(place, known, beside, afresh=True)
+    if report.fork is not None and evidence_to is not None:
+        keep_evidence(report.fork, evidence_to)
     if as_json or format_ != "table":
         if format_ == "csv":
             columns = ("code", "block", "statement", "record", "offset", "message", "expected", "found")
@@ -48,8 +66,19 @@ def verify(ledger: str | None, option: str | None, checkpoint: str | None, forma
         else:
             output.write_json(report.to_dict(), line=format_ == "jsonl")
     else:
-        _print_report(path, report)
+        _print_report(str(place), report)
     return report.exit_code
+
+
+def _verified(
+    place: Path | str, known: bytes | None, beside: Sequence[Ledger], *, afresh: bool = False
+) -> tuple[Report, bool]:
+    """Return the report on a ledger, and whether it is a published one."""
+    heads = Heads(state_directory(os.environ))
+    with closing(output.Meter("Fetching")) as meter:
+        found = Ledger.open(place, afresh=afresh, progress=meter)
+    with found, closing(output.Meter("Verifying")) as meter:
+        return found.verify(heads=heads, checkpoint=known, progress=meter, others=beside), found.published is not None
 
 
 def _read_checkpoint(path: Path) -> bytes:
@@ -60,11 +89,11 @@ def _read_checkpoint(path: Path) -> bytes:
     return data
 
 
-def _print_report(path: Path, report: Report) -> None:
+def _print_report(place: str, report: Report) -> None:
     echo, safe = output.echo, output.safe
     word, color = ("holds", "green") if report.holds else ("IS BAD", "red")
     verdict = output.style(word, fg=color, bold=True)
-    echo(f"{safe(str(path))}: {verdict}")
+    echo(f"{safe(place)}: {verdict}")
     echo(f"  origin    {safe(report.origin)}")
     echo(f"  identity  {report.identity.hex()}")
     echo(f"  head      block {report.height}, {report.block_hash.hex()}")
@@ -75,10 +104,10 @@ def _print_report(path: Path, report: Report) -> None:
     )
     for unit, total in sorted(report.totals.items()):
         known = report.units[unit]
-        parts = [("given", total.given), ("converted in", total.converted_in)]
+        parts = [("given", total.given), ("received", total.received), ("converted in", total.converted_in)]
         uses = [
-            ("spent", total.spent), ("refunded", total.refunded), ("converted out", total.converted_out),
-            ("held", total.held),
+            ("spent", total.spent), ("refunded", total.refunded), ("sent", total.sent),
+            ("converted out", total.converted_out), ("held", total.held),
         ]  # fmt: skip
 
         def words(pairs: list[tuple[str, int]], always: str, known: Unit = known) -> str:

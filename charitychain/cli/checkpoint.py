@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from charitychain.cli import output
+from charitychain.cli import cosigning, output
+from charitychain.cli.cosigning import moment_of, size_of
 from charitychain.cli.files import read_note
+from charitychain.cli.privately import given_bytes
+from charitychain.cli.publishing import evidence_kept
 from charitychain.cli.session import formatted, on_ledger, opened
 from charitychain.errors import RefusedError, StorageError
 
@@ -19,15 +24,23 @@ def checkpoint() -> None:
     """Show, keep and compare checkpoints: how many blocks the operator signed, and the root over all of them."""
 
 
+for _command in cosigning.COMMANDS:
+    checkpoint.add_command(_command)
+
+
 @checkpoint.command()
+@click.option("--cosigned", is_flag=True, help="With the lines of witnesses and auditors that are kept beside it.")
 @on_ledger
 @formatted
-def show(ledger: str | None, format_: str, as_json: bool) -> None:
+def show(cosigned: bool, ledger: str | None, format_: str, as_json: bool) -> None:
     """Print the checkpoint of the last block, as any client of transparency logs reads it."""
     from charitychain.checkpoints import read_checkpoint
+    from charitychain.cosigned import cosigned_checkpoint
 
     with opened(ledger) as found:
         text = found.reader().checkpoint
+        if cosigned:
+            text = cosigned_checkpoint(found.path, found.reader()).decode()
         told = read_checkpoint(text.encode(), "the head")
         facts = {
             "origin": told.origin, "size": told.size, "root": told.root.hex(), "identity": found.identity.hex(),
@@ -84,36 +97,77 @@ def save(file: Path, ledger: str | None, format_: str, as_json: bool) -> None:
             raise StorageError("CC-STORAGE", f"{file} cannot be written: {error.strerror}", path=str(file)) from error
         size = reader.head.height + 1
     facts = {"file": str(file), "size": size}
-    sentence = f"{output.safe(str(file))} holds the checkpoint of {_blocks(size)}"
+    sentence = f"{output.safe(str(file))} holds the checkpoint of {size_of(size)}"
     output.show_facts("json" if as_json else format_, facts, sentence)
 
 
 @checkpoint.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--operator-key", metavar="VKEY", help="The operator's key that you trust; else those the ledger names.")
+@click.option("--policy", "policy_path", metavar="FILE", type=click.Path(path_type=Path),
+              help="Which witnesses must have cosigned it, and how many of them.")  # fmt: skip
+@click.option("--auditor-key", "auditors", metavar="VKEY", multiple=True, help="Who must have audited it; repeat.")
+@click.option("--stamp", metavar="FILE", help="A time stamp on it (RFC 3161), as `checkpoint stamp` got it.")
+@click.option("--tsa-cert", metavar="FILE", help="The certificates to believe for --stamp, PEM.")
+@click.option("--evidence-to", metavar="FILE", help="If two histories were signed, write the evidence to FILE.")
 @on_ledger
 @formatted
-def verify(file: Path, operator_key: str | None, ledger: str | None, format_: str, as_json: bool) -> int:
+def verify(
+    file: Path | None, operator_key: str | None, policy_path: Path | None, auditors: tuple[str, ...],
+    stamp: str | None, tsa_cert: str | None, evidence_to: str | None, ledger: str | None, format_: str, as_json: bool,
+) -> int:  # fmt: skip
     """Check that the ledger still begins with the blocks of the checkpoint in FILE.
 
-    Exit code 0: it does. 1: it does not, or FILE is of another ledger or signed by nobody who is believed. 8: FILE
-    knows more blocks than this copy has. What the blocks say is for `charitychain verify`.
+    Without FILE it is the last one that others cosigned, NAME.ledger.cosigned.
+
+    Exit code 0: it does, and those who were asked for have signed it. 1: it does not, or FILE is of another ledger or
+    signed by nobody who is believed, or a signature or stamp does not hold. 8: FILE knows more blocks than this copy
+    has, or too few have signed it. What the blocks say is for `charitychain verify`.
     """
-    from charitychain import note
+    from charitychain import cosignature, cosigned, note
     from charitychain.checkpoints import check_extends
 
+    if (stamp is None) != (tsa_cert is None):
+        raise click.UsageError("--stamp and --tsa-cert belong together.")
     trusted = note.parse_vkey(operator_key) if operator_key is not None else None
-    with opened(ledger) as found:
-        known, blocks = check_extends(found.reader(), read_note(file), file.name, key=trusted)
+    policy = cosigned.read_policy(policy_path) if policy_path is not None else None
+    asked = [cosignature.parse_vkey(text) for text in auditors]
+    cosigned.check_apart(policy, asked)
+    with opened(ledger) as found, evidence_kept(evidence_to, always=False):
+        file = file if file is not None else cosigned.cosigned_path(found.path)
+        data, reader = read_note(file), found.reader()
+        known, blocks = check_extends(reader, data, file.name, key=trusted)
+        seal = cosigned.log_lines(data, reader) if stamp is not None else b""
     whole = known <= blocks
     name = output.safe(file.name)
-    sentence = f"this ledger of {_blocks(blocks)} begins with the {_blocks(known)} of {name}"
+    sentences = [f"this ledger of {size_of(blocks)} begins with the {size_of(known)} of {name}"]
     if not whole:
-        sentence = f"{name} knows {_blocks(known)}, and this copy has {blocks}: it is older or was cut off"
-    facts = {"file": str(file), "known": known, "blocks": blocks, "extends": whole}
-    output.show_facts("json" if as_json else format_, facts, sentence)
-    return 0 if whole else 8
+        sentences = [f"{name} knows {size_of(known)}, and this copy has {blocks}: it is older or was cut off"]
+    facts: dict[str, Any] = {"file": str(file), "known": known, "blocks": blocks, "extends": whole}
+    missing: Sequence[str] = ()
+    if policy is not None:
+        witnesses, missing = policy.cosigned(data), cosigned.check_policy(data, policy)
+        facts |= {"witnesses": witnesses, "missing": list(missing)}
+        sentences += [f"witness {output.safe(each)} cosigned it at {moment_of(at)}" for each, at in witnesses.items()]
+        sentences += [f"below the policy: {output.safe(words)}" for words in missing]
+    if asked:
+        audits = dict(cosignature.open_cosigned(data, asked))
+        absent = [key.name for key in asked if key not in audits]
+        facts |= {"auditors": {key.name: at for key, at in audits.items()}, "not_audited_by": absent}
+        for auditor, at in audits.items():
+            sentences.append(f"auditor {output.safe(auditor.name)} replayed it and signed at {moment_of(at)}")
+        sentences += [f"auditor {output.safe(each)} has not signed it" for each in absent]
+        missing = [*missing, *absent]
+    if stamp is not None and tsa_cert is not None:
+        when = _check_stamp(seal, stamp, tsa_cert)
+        facts["stamped"] = when
+        sentences.append(f"stamped: it was there at {when}")
+    output.show_facts("json" if as_json else format_, facts, "\n".join(sentences))
+    return 0 if whole and not missing else 8
 
 
-def _blocks(count: int) -> str:
-    return f"{count} block{'s' * (count != 1)}"
+def _check_stamp(seal: bytes, stamp: str, tsa_cert: str) -> str:
+    from charitychain import stamps
+
+    answer = given_bytes(stamp, stamps.MAX_STAMP_BYTES)
+    return stamps.check_stamp(seal, answer, given_bytes(tsa_cert, 1 << 20)).time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,11 +12,10 @@ from charitychain.chain.genesis import check_origin
 from charitychain.cli import output
 from charitychain.cli.changing import change, changing
 from charitychain.cli.entering import EVIDENCE, new_id
-from charitychain.cli.session import formatted, ledger_path, new_passphrase, on_ledger, opened, with_keys
+from charitychain.cli.session import formatted, ledger_path, new_passphrase, on_ledger, opened, pin_made, with_keys
 from charitychain.cli.terms import cap_words, changed_terms, terms_of, with_changes, with_terms
 from charitychain.entries.describe import describe_terms
-from charitychain.errors import CharitychainError, RefusedError
-from charitychain.heads import Heads, state_directory
+from charitychain.errors import RefusedError
 from charitychain.keyring import Keyring
 from charitychain.ledger import Ledger
 from charitychain.records import RULES
@@ -46,10 +44,7 @@ def init(
     keyring = Keyring(Path(options["keys"]) if options["keys"] else None)
     passphrase = None if no_passphrase else new_passphrase(options, keyring, "self")
     with Ledger.create(path, origin=origin, keys=keyring, passphrase=passphrase, name=name) as made:
-        try:
-            Heads(state_directory(os.environ)).pin(path, made.identity)
-        except (CharitychainError, OSError) as error:
-            output.say(f"Note: the ledger's identity could not be remembered here: {error}")
+        pin_made(made)
         entry = made.keyring.find(made.genesis.key)
         facts = {
             "ledger": str(path), "origin": origin, "identity": made.identity.hex(),

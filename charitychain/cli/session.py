@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +13,16 @@ import click
 
 from charitychain.cli.output import FORMATS, Meter, say
 from charitychain.errors import CharitychainError, MalformedError
+from charitychain.fetch import is_url
 from charitychain.heads import Heads, state_directory
 from charitychain.keyring import KeyEntry, Keyring, passphrase_source
 from charitychain.ledger import Ledger
 from charitychain.records import check_date
 
-__all__ = ["at_moment", "formatted", "ledger_path", "looked_into", "new_passphrase", "on_ledger", "opened", "with_keys"]
+__all__ = [
+    "at_moment", "formatted", "ledger_path", "ledger_place", "looked_into", "new_passphrase", "on_ledger", "opened",
+    "opened_others", "pin_made", "with_keys", "with_others",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,14 +68,17 @@ def formatted(command: F) -> F:
     )(command)
 
 
-def ledger_path(given: str | None) -> Path:
-    """Return the ledger a command is about: given, from the environment, or the only one in this folder."""
+def ledger_place(given: str | None) -> Path | str:
+    """Return the ledger a command is about: given, from the environment, or the only one in this folder.
+
+    A path; or, as text, the address where one is published.
+    """
     if given == "":
         raise click.UsageError("The ledger's name is empty; name a file.")
     context = click.get_current_context()
     found = given or (context.find_root().obj or {}).get("ledger") or os.environ.get("CHARITYCHAIN_LEDGER")
     if found:
-        return Path(found)
+        return found if is_url(found) else Path(found)
     here = sorted(Path.cwd().glob("*.ledger"))
     if len(here) == 1:
         return Path(here[0].name)
@@ -79,6 +86,14 @@ def ledger_path(given: str | None) -> Path:
     raise click.UsageError(
         f"Which ledger? {what} in this folder; name one with --ledger LEDGER or $CHARITYCHAIN_LEDGER."
     )
+
+
+def ledger_path(given: str | None) -> Path:
+    """Return the path of the ledger file a command is about, which is no address."""
+    place = ledger_place(given)
+    if isinstance(place, str):
+        raise click.UsageError(f"{place} is an address; this command is about a ledger file.")
+    return place
 
 
 def passphrases(options: dict[str, Any], *, confirm: bool = False) -> Callable[[KeyEntry], bytes]:
@@ -126,7 +141,10 @@ def opened(
             raise click.UsageError(error.message) from None
     keys = options.get("keys")
     with ExitStack() as stack:
-        found = stack.enter_context(Ledger.open(ledger_path(ledger), keys=keys, passphrase=passphrases(options)))
+        meter = Meter("Fetching")
+        stack.callback(meter.close)
+        place = ledger_place(ledger)
+        found = stack.enter_context(Ledger.open(place, keys=keys, passphrase=passphrases(options), progress=meter))
         meter = Meter("Making the index")
         stack.callback(meter.close)
         _warn_of_another(found)
@@ -141,6 +159,29 @@ def opened(
             meter.close()
             for notice in found.notices:
                 say(f"Note: {notice}")
+
+
+def pin_made(made: Ledger) -> None:
+    """Remember that a ledger was made just now at its path."""
+    try:
+        Heads(state_directory(os.environ)).pin(made.path, made.identity)
+    except (CharitychainError, OSError) as error:
+        say(f"Note: the ledger's identity could not be remembered here: {error}")
+
+
+def with_others(command: F) -> F:
+    """Add ``--with``."""
+    return click.option(
+        "--with", "others", metavar="LEDGER", multiple=True,
+        help="Another ledger, to or from which value was sent; may repeat.",
+    )(command)  # fmt: skip
+
+
+@contextmanager
+def opened_others(paths: Sequence[str]) -> Iterator[list[Ledger]]:
+    """Open the ledgers that ``--with`` names."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(opened(path)) for path in paths]
 
 
 @contextmanager

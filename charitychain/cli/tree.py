@@ -1,15 +1,29 @@
 """A trace as a tree for people: one sentence first, then account by account where the gift went, and what is known.
 
-Leaves are, in this order: uses, what they led to, conversions, refunds, what still rests, what was never received, what
-was undone on the way, and the records that passed the gift on. A line of ends tells it all by state.
+Leaves are, in this order: uses, what they led to, conversions, refunds, what went to other ledgers with how it goes on
+there, what still rests, what was never received, what was undone on the way, and the records that passed the gift on.
+A line of ends tells it all by state.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
-from charitychain.answers import Conversion, Correction, EndSum, FinalUse, Money, Reached, Step, Trace
+from charitychain.answers import (
+    Came,
+    Conversion,
+    Correction,
+    EndSum,
+    FinalUse,
+    Money,
+    Reached,
+    Sent,
+    Step,
+    Trace,
+)
 from charitychain.cli.output import safe, style
 from charitychain.ends import Acknowledged, End
 from charitychain.sentence import lag_words, reached, said, sentence, speaker
@@ -18,7 +32,7 @@ from charitychain.units import Unit, format_amount
 __all__ = ["trace_tree"]
 
 _RESTS = {"held": "held in", "in transit": "in transit to", "disputed": "disputed in"}
-_Node = tuple[str, list[str]]
+_Node: TypeAlias = "tuple[str, Sequence[_Node | str]]"
 
 
 def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
@@ -33,18 +47,23 @@ def trace_tree(trace: Trace, *, limit: int | None) -> Iterator[str]:
     if trace.disputed:
         yield style(f"The record of this gift is DISPUTED: {safe(trace.disputed)}.", bold=True)
     yield safe(sentence(trace))
-    lines = list(_nodes(trace, limit))
-    for number, (head, below) in enumerate(lines):
-        last = number == len(lines) - 1
-        yield ("└─ " if last else "├─ ") + head
-        for at, text in enumerate(below):
-            yield ("   " if last else "│  ") + ("└─ " if at == len(below) - 1 else "├─ ") + text
+    yield from _draw(list(_nodes(trace, limit)))
     yield _ends(trace.ends)
     place = f"block {trace.ledger['height']} of {safe(trace.ledger['origin'])}"
     yield style(f"As of {place}; checked against its seal.", dim=True)
 
 
+def _draw(nodes: Sequence[_Node | str], before: str = "") -> Iterator[str]:
+    for number, node in enumerate(nodes):
+        head, below = (node, ()) if isinstance(node, str) else node
+        last = number == len(nodes) - 1
+        yield before + ("└─ " if last else "├─ ") + head
+        yield from _draw(below, before + ("   " if last else "│  "))
+
+
 def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
+    if trace.came is not None:
+        yield _came(trace.came), []
     if trace.because_of:
         wrongly = ", which was entered wrongly and never received" if trace.because_of_reversed else ""
         yield f"it matches {safe(trace.because_of)}{wrongly}", []
@@ -67,6 +86,8 @@ def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
         whom = "to its donor" if refund.donation == trace.donation else f"to the donor of {safe(refund.donation)}"
         why = f" (DISPUTED: {safe(refund.disputed)})" if refund.disputed else ""
         yield f"refunded by {safe(refund.id)}: {_money(refund.money)} {whom}{why}", []
+    for sent in trace.sent:
+        yield _sent(sent, limit)
     for held in trace.held:
         yield f"{_RESTS[held.state]} {safe(held.account)}: {_money(held.money)}", []
     for rest in trace.remainder:
@@ -78,6 +99,37 @@ def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
         yield _correction(correction), []
     if trace.steps:
         yield "passed on by", _more([_step(step) for step in trace.steps], limit)
+
+
+def _came(came: Came) -> str:
+    """Say from which ledger a gift came, and whether that one bears it out."""
+    name = safe(said(came.origin or f"ledger {came.ledger[:16]}…"))
+    if came.state == "matched":
+        return f"it came from {name}, which sent it by {safe(came.id or '')}"
+    if came.state == "unmatched":
+        return f"it is said to have come from {name}, UNMATCHED: {safe(came.why or '')}"
+    return f"it came from {name}, by the word of this ledger ({safe(came.why or 'that one is not at hand')})"
+
+
+def _sent(sent: Sent, limit: int | None) -> _Node:
+    """Tell of what went to another ledger, and how it goes on there, if that is known."""
+    how = ", chosen" if sent.chosen else ""
+    disputed = f"DISPUTED: {safe(sent.disputed)}; " if sent.disputed else ""
+    via = f" by way of {', '.join(map(safe, sent.path))}" if sent.path else ""
+    head = (
+        f"sent to {safe(said(sent.name))}: {_money(sent.money)} out of {safe(sent.account)}{via}, {safe(sent.date)}"
+        f" [{safe(sent.id)}] ({disputed}reported by {safe(sent.by)}{how})"
+    )
+    below: list[_Node | str] = []
+    for part in sent.received:
+        place = f"{safe(part.ledger['origin'])}, into {safe(part.account)}"
+        there = f"received in {place}: {_money(part.money)} [{safe(part.donation)}]"
+        below.append((there, [*_nodes(replace(part, came=None), limit), _ends(part.ends)]))
+    for id_, why in sent.doubted:
+        below.append(f"{safe(id_)} there claims units of it, UNMATCHED: {safe(why)}")
+    if sent.waits is not None and sent.waits.amount:
+        below.append(f"not received there yet: {_money(sent.waits)}")
+    return head, below
 
 
 def _gave(conversion: Conversion) -> str:

@@ -10,9 +10,10 @@ from charitychain.entries.form import CAP_DEFAULTS, Entry
 __all__ = ["differing_fields"]
 
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
-_HEX = ("donor", "key", "private", "replaces", "recovery", "recovery_proof")
+_HEX = ("donor", "key", "private", "replaces", "recovery", "recovery_proof", "to_ledger", "from_ledger")
 _NESTED = (
     "amount", "gives", "to", "target", "caps", "levy", "restriction", "approvals", "invoice", "lines", "totals", "tags",
+    "checkpoint", "movement", "spans",
 )  # fmt: skip
 _SETS = ("roles", "purposes", "categories", "of", "accounts", "approved_by")
 
@@ -37,6 +38,8 @@ def _normal(entry: Entry) -> dict[str, Any]:
     for name, plain in (("ids", str), ("amounts", _by_value), ("donors", _lower), ("seconds", _lower)):
         if isinstance(values := found.get(name), list | tuple):
             found[name] = [plain(value) for value in values] if name in ("ids", "amounts") or any(values) else None
+    if isinstance(checkpoint := found.get("checkpoint"), dict):
+        found["checkpoint"] = {name: _lower(value) for name, value in checkpoint.items()}
     if isinstance(caps := found.get("caps"), list | tuple):
         found["caps"] = [{**CAP_DEFAULTS, **cap} if isinstance(cap, dict) else cap for cap in caps]
     for name in (*_NESTED, *_SETS):

@@ -16,7 +16,8 @@ from charitychain.units import Unit, format_amount
 __all__ = ["account_of", "describe", "describe_terms"]
 
 _NAMES = {
-    (kind, "account"): "from" for kind in ("disbursement", "split", "expenditure", "conversion", "refund", "reversal")
+    (kind, "account"): "from"
+    for kind in ("disbursement", "split", "expenditure", "conversion", "sent", "refund", "reversal")
 } | {("split", "parts"): "to"}  # fmt: skip
 _TERMS = ("restriction", "approvals", "target", "caps", "levy", "tags")
 _CAP = ("percent", "base", "scope", "period", "mode", "categories")
@@ -175,6 +176,12 @@ def _plain(state: State, record: records.Record, name: str, value: Any, account:
             {"line": line, "kind": kind, "what": what, "quantity": quantity, "price": format_amount(price, unit)}
             for line, kind, what, quantity, price in value
         ]
+    if name == "checkpoint":
+        return {"size": value[0], "root": value[1].hex()}
+    if name == "movement":
+        return list(value)
+    if name == "spans":
+        return [list(span) for span in value]
     if name == "accounts":
         return [state.accounts[number].id for number in value]
     if name == "totals":

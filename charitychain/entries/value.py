@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from charitychain import columns, records
 from charitychain.codec import MAX_INT
-from charitychain.entries.fields import Built, Fields, amount_of, hex_of, known_fields
+from charitychain.entries.fields import Built, Fields, amount_of, hex_of, known_fields, whole_of
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.state.corrections import laid_on, void_takes
 from charitychain.state.lookup import find_gift
@@ -98,6 +98,37 @@ def _conversion(f: Fields) -> Built:
     return f.built(record, f.owner(source), *owners, out_of=(source, funding) if funding else (source,))
 
 
+def _sent(f: Fields) -> Built:
+    source = f.account("from")
+    record = records.Sent(
+        f.must("id"), source.number, f.amount("amount", source), hex_of(f.must("to_ledger"), "to_ledger", 32),
+        f.text("to_origin"), f.text("gift"), **f.common(),
+    )  # fmt: skip
+    return f.built(record, f.owner(source), out_of=(source,))
+
+
+def _received(f: Fields) -> Built:
+    account = f.account("account")
+    told = known_fields(f.pairs("checkpoint"), "checkpoint", "size", "root")
+    checkpoint = (whole_of(told.get("size"), "checkpoint size"), hex_of(told.get("root"), "checkpoint root", 32))
+    number, index = _whole_pair(f.entry["movement"], "movement")
+    spans = f.entry["spans"]
+    if not isinstance(spans, list | tuple):
+        raise MalformedError("CC-ENTRY", "spans must be a list of [start, length]", field="spans")
+    record = records.Received(
+        f.must("id"), account.number, f.amount("amount", account), hex_of(f.must("from_ledger"), "from_ledger", 32),
+        f.text("from_origin"), checkpoint, (number, index), tuple(_whole_pair(span, "spans") for span in spans),
+        **f.common(),
+    )  # fmt: skip
+    return f.built(record, f.owner(account))
+
+
+def _whole_pair(value: object, name: str) -> tuple[int, int]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise MalformedError("CC-ENTRY", f"{name} must be two whole numbers, found {value!r:.60}", field=name)
+    return whole_of(value[0], name), whole_of(value[1], name)
+
+
 def _refund(f: Fields) -> Built:
     gift = find_gift(f.state.lookup, f.must("donation"))
     if gift is None:
@@ -116,7 +147,9 @@ def _reversal(f: Fields) -> Built:
     number = gift.account if gift is not None else row.account if row is not None else None
     if number is None or (gift is None and (row is None or row.kind not in _REVERSIBLE)):
         raise RefusedError(
-            "CC-REVERSAL", f"{undone!r} is no expenditure, disbursement, split, gift or pledge of this ledger"
+            "CC-REVERSAL",
+            f"{undone!r} is no expenditure, disbursement, split, gift or pledge of this ledger, and not sent to or"
+            " received from another",
         )
     account = f.state.accounts[number]
     amount = f.amount("amount", account) if "amount" in f.entry else None
@@ -139,7 +172,7 @@ def _reversal(f: Fields) -> Built:
 
 
 _REVERSIBLE = (
-    records.Expenditure.KIND, records.Disbursement.KIND, records.Split.KIND, records.Pledge.KIND,
+    records.Expenditure.KIND, records.Disbursement.KIND, records.Split.KIND, records.Pledge.KIND, records.Sent.KIND,
 )  # fmt: skip
 
 
@@ -150,6 +183,8 @@ BUILD: dict[str, Callable[[Fields], Built]] = {
     "split": _split,
     "expenditure": _expenditure,
     "conversion": _conversion,
+    "sent": _sent,
+    "received": _received,
     "refund": _refund,
     "reversal": _reversal,
 }

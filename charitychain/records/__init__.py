@@ -5,6 +5,7 @@
 True
 """
 
+from charitychain.records.across import Received, Sent
 from charitychain.records.kinds import KINDS, Place, Record, record_id
 from charitychain.records.parties import (
     ROLES,
@@ -58,9 +59,11 @@ __all__ = [
     "Place",
     "Plan",
     "Pledge",
+    "Received",
     "Record",
     "Refund",
     "Reversal",
+    "Sent",
     "Split",
     "Suspension",
     "UnitRecord",

@@ -1,7 +1,7 @@
 """The kinds of records, one frozen data class each.
 
 A record is one fact. On the wire it is an array with the kind number first and the fields in the order in which they
-stand in their classes: `parties`, `value` and `words` beside this file. See `charitychain.records.wire`, and
+stand in their classes: `parties`, `value`, `across` and `words` beside this file. See `charitychain.records.wire`, and
 `docs/reference/format.md`.
 
 Rules upheld here:
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
+from charitychain.records.across import Received, Sent
 from charitychain.records.parties import (
     Account,
     AccountChange,
@@ -77,11 +78,14 @@ Record: TypeAlias = (
     | Split
     | Attestation
     | Period
+    | Sent
+    | Received
 )
 
 KINDS: tuple[type[Any], ...] = (
     Party, KeyChange, Suspension, UnitRecord, Account, AccountChange, Control, Donation, Gifts, Pledge, Plan,
-    Disbursement, Expenditure, Conversion, Acknowledgement, Refund, Reversal, Outcome, Split, Attestation, Period,
+    Disbursement, Expenditure, Conversion, Acknowledgement, Refund, Reversal, Outcome, Split, Attestation, Period, Sent,
+    Received,
 )  # fmt: skip
 
 

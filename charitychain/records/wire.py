@@ -288,6 +288,32 @@ def _plan_line(value: Any, what: str) -> None:
     codec.check_id(line, what=what)
 
 
+def _checkpoint(value: Any, what: str) -> None:
+    size, root = _array(value, what, 2)
+    _AMOUNT(size, f"{what} size")
+    _HASH(root, f"{what} root")
+
+
+def _movement(value: Any, what: str) -> None:
+    account, index = _array(value, what, 2)
+    _NUMBER(account, f"{what} account")
+    _GIFT_NUMBER(index, f"{what} index")
+
+
+def _spans(value: Any, what: str) -> None:
+    if not _array(value, what):
+        raise _bad(what, "one run of units at least", value)
+    end = -1
+    for pair in value:
+        start, length = _array(pair, what, 2)
+        _GIFT_NUMBER(start, f"{what} start")
+        _AMOUNT(length, f"{what} length")
+        if start <= end:  # two that touch are one
+            raise _bad(what, "in rising order, with units between them", value)
+        end = start + length
+    _GIFT_NUMBER(end, f"{what} end")
+
+
 def _text_or_empty(value: Any, what: str) -> None:
     if value != "":
         _text(value, what)
@@ -317,6 +343,8 @@ _CHECKS: dict[str, _Check | _Optional] = {
     "institution": _Optional(_text), "at": _full_day, "until": _full_day, "accounts": _accounts, "totals": _totals,
     "parts": _parts, "lines": _lines, "line": _Optional(_plan_line), "invoice": _Optional(_invoice),
     "because_of": _Optional(_gift_id), "indicator": _indicator, "quantity": _AMOUNT, "of": _behind,
+    "to_ledger": _HASH, "from_ledger": _HASH, "to_origin": _Optional(_text), "from_origin": _Optional(_text),
+    "checkpoint": _checkpoint, "movement": _movement, "spans": _spans,
     "place": _Optional(_text), "beneficiaries": _Optional(_AMOUNT),
     "pledge": _Optional(_id), "pledger": _Optional(_text), "due": _Optional(check_date),
     "date": _Optional(check_date), "reference": _Optional(_text), "evidence": _evidence, "private": _Optional(_HASH),

@@ -23,7 +23,7 @@ from charitychain.report import words
 from charitychain.report.flows import STATES, Fates
 from charitychain.report.model import Figure, Report, in_id, percent
 from charitychain.report.rates import Rates
-from charitychain.report.scan import Scan, scan
+from charitychain.report.scan import OTHER_LEDGER, Scan, scan
 from charitychain.state.terms import days_of
 from charitychain.units import CURRENCIES, format_amount
 
@@ -166,6 +166,13 @@ class _Figures:
         seen, name = self.seen, in_id(code)
         received = self.sums["received"][code] = self.fates[code][0]
         yield self._amount(f"received.{name}", "Received", received, code, words.RECEIVED)
+        came = sum(
+            amount
+            for (number, _, source), amount in seen.received.items()
+            if source == OTHER_LEDGER and self.accounts[number].unit == code
+        )
+        if came:
+            yield self._amount(f"received-elsewhere.{name}", "Of that from other ledgers", came, code, words.ELSEWHERE)
         if seen.stolen[code]:
             yield self._amount(
                 f"received-disputed.{name}", "Of that entered by a stolen key", seen.stolen[code], code, words.STOLEN
@@ -183,6 +190,8 @@ class _Figures:
         )  # fmt: skip
         yield self._amount(f"lost.{name}", "Lost", lost, code, words.LOST)
         yield self._amount(f"refunded.{name}", "Refunded", seen.refunded[code], code, words.REFUNDED)
+        if seen.sent[code]:
+            yield self._amount(f"sent.{name}", "Sent to other ledgers", seen.sent[code], code, words.SENT)
         held = self.sums["held"][code] = sum(account.balance for account in self.accounts if account.unit == code)
         yield self._amount(f"held.{name}", "Held", held, code, words.HELD)
         yield self._amount(f"transit.{name}", "Of that in transit", seen.transit[code], code, words.TRANSIT)

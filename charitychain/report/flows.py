@@ -146,6 +146,10 @@ class Fates:
         for use, amount in flow.refunds.items():
             place = self._lookup.movement(*use.outflow).place
             found["refunded" if compromised(self._seen.known, place) is None else "disputed"] += amount
+        for use, runs in flow.sent.items():
+            place = self._lookup.movement(*use.outflow).place
+            state = "sent" if compromised(self._seen.known, place) is None else "disputed"
+            found[state] += sum(run.length for run in runs)
         for state, amounts in (("reversed", flow.voided.values()), ("not followed", flow.remainder.values())):
             found[state] += sum(amounts)
         for ref, runs in flow.held.items():

@@ -79,7 +79,7 @@ _STATES = {
     "evidenced": ("E", "known", "upright"), "acknowledged": ("A", "good", "plain"),
     "operator": ("AO", "near", "level"), "stand-in": ("AS", "stand", "rising"), "disputed": ("D", "bad", "plain"),
     "refunded": ("B", "back", "upright"), "lost": ("L", "gone", "falling"), "earned": ("W", "good", "upright"),
-    "not followed": ("?", "odd", "level"),
+    "sent": ("S", "way", "level"), "not followed": ("?", "odd", "level"),
 }  # fmt: skip
 """The letters of each state, its colour and its pattern."""
 

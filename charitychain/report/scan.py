@@ -36,7 +36,7 @@ from charitychain.state.resting import resting
 from charitychain.state.terms import days_of
 from charitychain.transit import Taken
 
-__all__ = ["Scan", "scan"]
+__all__ = ["OTHER_LEDGER", "Scan", "scan"]
 
 Stretches = dict[Ref, list[tuple[int, int]]]
 Sums = Counter[tuple[int, int, str | None]]
@@ -70,6 +70,7 @@ class Scan:
         self.received, self.spent = Sums(), Sums()
         self.converted: Counter[tuple[str, str, bool, int]] = Counter()
         self.refunded: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
         self.outcomes: tuple[Claimed, ...] = ()
         self.stolen: Counter[str] = Counter()
         self.late = 0
@@ -95,7 +96,7 @@ class Scan:
         self._lates = {place for _, place in index.linked(Link.LATE)}
         for account in reader.state.accounts:
             for inflow in index.inflows(account.number, MAX_INT):
-                if inflow.kind == Kind.DONATED:
+                if inflow.kind in (Kind.DONATED, Kind.CAME):
                     self._inflows[inflow.place] = inflow
                 elif inflow.kind in (Kind.RECEIVED, Kind.CONVERTED_IN):
                     self._came[account.number].append(inflow)
@@ -125,7 +126,7 @@ class Scan:
 
     def _see(self, place: Place, record: records.Record, columns: bytes | None, taken: Taken) -> None:
         sealed = self.reader.time(place)
-        if isinstance(record, records.Donation | records.Gifts):
+        if isinstance(record, _GIVEN):
             self._gift(place, record, columns, sealed, taken)
             return
         if isinstance(record, records.Acknowledgement):
@@ -145,18 +146,27 @@ class Scan:
         elif isinstance(record, records.Refund):
             outflow = self._outflow(record.id, place)
             self.refunded[self._account(outflow.account).unit] += outflow.amount
+        elif isinstance(record, records.Sent):
+            account, outflow = self._account(record.account), self._outflow(record.id, place)
+            self.sent[account.unit] += 0 if account.reversed.find(outflow.index) else outflow.amount
 
     def _account(self, number: int) -> AccountState:
         return self.reader.state.account(number)
 
     def _gift(
-        self, place: Place, record: records.Donation | records.Gifts, columns: bytes | None, sealed: int, taken: Taken
+        self,
+        place: Place,
+        record: records.Donation | records.Gifts | records.Received,
+        columns: bytes | None,
+        sealed: int,
+        taken: Taken,
     ) -> None:
         inflow, low = self._inflows.get(place), 0
         owner = self.owners.then(self._account(record.account), place)
         if inflow is not None:
             self._end_run()
-            if self.reader.state.party(self.known.author(place)).number != owner:
+            came = isinstance(record, records.Received)  # its owner signed it, whoever else did
+            if not came and self.reader.state.party(self.known.author(place)).number != owner:
                 taken.took(inflow.account, inflow.index, inflow.amount)
         elif self._run is not None:
             inflow, low = self._run
@@ -175,7 +185,9 @@ class Scan:
                 stretches[-1] = (stretches[-1][0], low + record.amount)
             else:
                 stretches.append((low, low + record.amount))
-        self.received[record.account, owner, record.source] += record.amount
+        self.received[record.account, owner, _source(record)] += record.amount
+        if isinstance(record, records.Received):
+            return
         if isinstance(record, records.Donation):
             self.gifts["single"] += 1
             if record.donor is not None:
@@ -202,9 +214,11 @@ class Scan:
         made = self.reader.record(gift.place)
         if self.inside(made, self.reader.time(gift.place)):
             owner = self.owners.then(self._account(gift.account), gift.place)
-            self.received[gift.account, owner, getattr(made, "source", None)] -= row.amount
+            self.received[gift.account, owner, _source(made)] -= row.amount
             if compromised(self.known, gift.place) is not None:
                 self.stolen[self._account(gift.account).unit] -= row.amount
+            if isinstance(made, records.Received):
+                return
             self._undone[gift.id] += row.amount
             self.gifts["undone"] += self._undone[gift.id] == gift.amount
 
@@ -248,6 +262,16 @@ class Scan:
             self.reader.check_movement(inflow)
             waits += sum(part for state, part, _ in self.arrivals.rests(inflow, runs) if state == "in transit")
         return waits
+
+
+OTHER_LEDGER = "other ledger"
+"""The source of what came from other ledgers; no record can state one with a space in it."""
+_GIVEN = (records.Donation, records.Gifts, records.Received)
+
+
+def _source(record: records.Record) -> str | None:
+    """Return where a record of what came in says that it came from."""
+    return OTHER_LEDGER if isinstance(record, records.Received) else getattr(record, "source", None)
 
 
 def scan(reader: Reader, first: str | None, last: str | None) -> Scan:

@@ -52,6 +52,11 @@ STATES = {
     ),
     "refunded": ("refunded", f"{_OF}what went back to donors by refunds that no stolen key signed{_AND_GOODS}"),
     "lost": ("lost", f"{_OF}what expenditures of the category loss took, as far as nobody disputes it{_AND_GOODS}"),
+    "sent": (
+        "sent to other ledgers",
+        f"{_OF}what left for another ledger, by records that no stolen key signed; how it went on there only that one"
+        f" shows{_AND_GOODS}",
+    ),
     "earned": (
         "earned what a sponsor paid",
         f"{_OF}what conversions took that another account funded; the sponsor's money is counted as the sponsor's gift"
@@ -90,6 +95,10 @@ RECEIVED = (
     f"Amounts of all gifts {_PERIOD}, less what of them was reversed as entered wrongly; what a stolen key entered is"
     " part of it, and told apart."
 )
+ELSEWHERE = (
+    "Of what was received, what came from other ledgers, less what of it was reversed; it counts as a gift here, of the"
+    " source other ledger, and whether the other ledger sent it only that one shows."
+)
 STOLEN = (
     "Of what was received, the gifts that a key entered which was compromised by then; disputed, whatever they became."
 )
@@ -109,6 +118,7 @@ SPENT_BY = {
 ADMINISTRATION = "Spending of the category administration divided by all spending, losses left out."
 LOST = f"Amounts of all expenditures of the category loss {_PERIOD}, less what of them was reversed."
 REFUNDED = f"Amounts of all refunds {_PERIOD}, those that a stolen key signed included."
+SENT = f"Amounts of all that was sent to other ledgers {_PERIOD}, less what was taken back up to the head."
 HELD = "What all accounts in this unit hold at the head, whenever it came."
 TRANSIT = "Of what is held, what another party took in or passed on, and nobody acknowledged that it arrived."
 CONVERSIONS = f"Amounts of all conversions between these units {_PERIOD} that no other account funded."

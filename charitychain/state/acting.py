@@ -22,7 +22,7 @@ from charitychain import codec, records
 from charitychain.chain.statements import Moves, StatementHeader
 from charitychain.errors import RefusedError
 from charitychain.records import Place
-from charitychain.state.accounts import AccountState
+from charitychain.state.accounts import AccountState, Year
 from charitychain.state.flow import PIECE_LIMIT, Flow, Lineage, follow
 from charitychain.state.lookup import GiftAt, Link, Lookup, find_gift
 from charitychain.state.movements import Kind, Movement, Ref
@@ -307,6 +307,18 @@ class Acting(Standing):
                 f"gift {gift.id!r} lies in more than {PIECE_LIMIT} pieces, so it can neither be named nor taken back",
                 gift=gift.id,
             )
+
+    def count_against(self, kind: Kind, undoing: Kind, account: AccountState, amount: int) -> None:
+        """Count what undid movements of a kind against those, not as a movement of its own."""
+        for each in (kind, undoing):
+            self.totals[account.unit, each] = self.totals.get((account.unit, each), 0) - amount
+
+    def take_off_received(self, book: Year, gift: GiftAt, amount: int) -> None:
+        """Book that part of a gift was not received in the end: as given, or as what came from another ledger."""
+        if self.lookup.movement(gift.account, gift.movement).kind == Kind.CAME:
+            book.came -= amount
+        else:
+            book.given -= amount
 
     def close_run(self) -> None:
         run, self.run = self.run, None

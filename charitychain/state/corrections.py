@@ -3,6 +3,7 @@
 Rules upheld here:
 
 - An expenditure comes back to the account it left, evenly from what is left of it, or the share of a named gift.
+- What was sent to another ledger comes back as a whole, for its units are numbered there.
 - A disbursement comes back only as far as its units never left the account they went to, with that owner's signature;
   the first of them in tape order, or those of a named gift. A split comes back so out of one account at a time.
 - Where an account's terms forbid to choose a gift, undoing chooses none either.
@@ -47,19 +48,25 @@ def _reversal(state: Acting, record: records.Reversal, data: bytes) -> None:
         )
     if row is not None and row.kind == records.Expenditure.KIND:
         _undo_expenditure(state, record, row)
+    elif row is not None and row.kind == records.Sent.KIND:
+        _undo_sent(state, record, row)
     elif row is not None and transfer:
         _undo_transfer(state, record, row)
     elif row is not None and row.kind == records.Pledge.KIND:
         _lower_pledge(state, record, row)
-    elif "/" in record.reverses or (row is not None and row.kind == records.Donation.KIND):
+    elif "/" in record.reverses or (row is not None and row.kind in _GIFTS):
         _void(state, record, state.gift(record.reverses))
     else:
         raise RefusedError(
             "CC-REVERSAL",
-            f"{record.reverses!r} is no expenditure, disbursement, split, gift or pledge of this ledger",
+            f"{record.reverses!r} is no expenditure, disbursement, split, gift or pledge of this ledger, and not sent"
+            " to or received from another",
             reverses=record.reverses,
         )
     state.lookup.put_link(record.reverses, Link.REVERSED, state.place)
+
+
+_GIFTS = (records.Donation.KIND, records.Received.KIND)
 
 
 def _amount(state: Acting, record: records.Reversal, there: int, account: AccountState, why: str = "") -> int:
@@ -100,6 +107,30 @@ def _undo_expenditure(state: Acting, record: records.Reversal, row: IdAt) -> Non
     )  # fmt: skip
     account.book(spent.year, spent.owner).spent[spent.category] -= amount
     pass_on(state, account, amount, spent.place)
+    state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *back, 0, amount))
+    note(state, record, account)
+
+
+def _undo_sent(state: Acting, record: records.Reversal, row: IdAt) -> None:
+    assert row.account is not None and row.movement is not None
+    account, sent = state.accounts[row.account], state.lookup.movement(row.account, row.movement)
+    state.require(account.owner, f"the reversal of {record.reverses!r}")
+    before = account.reversed.find(row.movement)
+    left = row.amount - (before.sum if before else 0)
+    amount = _amount(state, record, left, account)
+    if record.gift is not None or amount < row.amount:
+        raise RefusedError(
+            "CC-REVERSAL",
+            f"{record.reverses!r} was sent to another ledger, which names its units by their place: reverse all of it,"
+            " and send anew what did arrive",
+            reverses=record.reverses,
+        )
+    state.check_room(account, amount)
+    back = state.next(account)
+    state.add(account, Kind.REVERSED, amount, source=(row.account, row.movement))
+    state.count_against(Kind.SENT, Kind.REVERSED, account, amount)
+    account.book(sent.year, sent.owner).went -= amount
+    pass_on(state, account, amount, sent.place)
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *back, 0, amount))
     note(state, record, account)
 
@@ -180,7 +211,9 @@ def _void(state: Acting, record: records.Reversal, gift: GiftAt) -> None:
     voided = [state.add(account, Kind.VOIDED, part, named=True, takes=takes) for account, part, takes in taken]
     _take_off(state, gift, {(movement.account, movement.index) for movement in voided})
     came = state.lookup.movement(gift.account, gift.movement)
-    own.book(state.year_of(gift.place), came.owner).given -= amount
+    state.take_off_received(own.book(state.year_of(gift.place), came.owner), gift, amount)
+    if came.kind == Kind.CAME:
+        state.count_against(Kind.CAME, Kind.VOIDED, own, amount)
     entered = state.record_at(gift.place)
     if isinstance(entered, records.Donation):
         count_for_pledge(state, entered, -amount)

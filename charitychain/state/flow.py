@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -26,9 +26,11 @@ from charitychain.state.lookup import GiftAt, Tapes
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.resting import fifo_rest, index_lies, pro_rata_cuts
 from charitychain.tape import Run, clip, convert, named_cut, pro_rata_cut
+from charitychain.trie import Leaf
 
 __all__ = [
-    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "follow_all", "part_cuts", "reversals_of",
+    "PIECE_LIMIT", "Flow", "Lineage", "Use", "follow", "follow_all", "follow_runs", "lay_run", "part_cuts",
+    "reversals_of",
 ]  # fmt: skip
 
 PIECE_LIMIT = 1_000_000
@@ -46,7 +48,8 @@ class Lineage(IntEnum):
 
 
 _PASSING = (Kind.DISBURSED, Kind.SPLIT, Kind.CONVERTED_OUT, Kind.FUNDED)
-_CHOSEN = (Kind.DISBURSED, Kind.SPENT, Kind.REFUNDED)  # named by their authors; the other takes only put right
+# Named by their authors; the other takes only put right.
+_CHOSEN = (Kind.DISBURSED, Kind.SPENT, Kind.REFUNDED, Kind.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,18 @@ class Flow:
     `held` has by inflow what of it rests: runs on the tape under fifo, in today's balance under pro-rata.
     `converted` has for the place of each conversion (units that left, units they gave). `voided` counts as never
     received; under `Lineage.UNCONVERTED` `hops` tells it by outflow and the transfers on the way. `used` lists for each
-    outflow of `uses` the runs of units in what of it was not reversed; `undone` has what each reversal brought back, by
-    its inflow, and `passed` the outflows that led on. `touched` is every movement that the answer rests on.
+    outflow of `uses` the runs of units in what of it was not reversed, `sent` for each way of what went to another
+    ledger the runs of units in its outflow; `undone` has what each reversal brought back, by
+    its inflow, and `passed` the outflows that led on. `touched` is every movement that the answer rests on. `named` has
+    what movements took that chose their units, by what they took it from, themselves, and whether it came along what
+    paid; `last` for each inflow the index of the last outflow that took of it along what paid, or the size of the log
+    where some of it rests. `pieces` counts the pieces that were met, those beyond the limit too.
     """
 
     uses: dict[Use, int] = field(default_factory=dict)
     refunds: dict[Use, int] = field(default_factory=dict)
     voided: dict[Use, int] = field(default_factory=dict)
+    sent: dict[Use, list[Run]] = field(default_factory=lambda: defaultdict(list))
     used: dict[Ref, list[Run]] = field(default_factory=lambda: defaultdict(list))
     hops: dict[tuple[Ref, Hops], int] = field(default_factory=dict)
     converted: dict[Place, tuple[int, int]] = field(default_factory=dict)
@@ -80,6 +88,9 @@ class Flow:
     touched: set[Ref] = field(default_factory=set)
     undone: dict[Ref, int] = field(default_factory=dict)
     passed: dict[Ref, None] = field(default_factory=dict)
+    named: dict[tuple[Ref, Ref, bool], int] = field(default_factory=lambda: defaultdict(int))
+    last: dict[Ref, int] = field(default_factory=dict)
+    pieces: int = 0
 
 
 @dataclass(slots=True)
@@ -91,6 +102,7 @@ class _Arrival:
     chosen: bool
     conversion: Place | None = None
     hops: Hops = ()
+    earned: bool = False  # on the way a conversion was passed that another account paid for: names cannot reach it
 
 
 class _Walk:
@@ -113,8 +125,7 @@ class _Walk:
             heapq.heappush(self.order, (self.movement(ref).place, ref))
         self.waiting[ref].append(arrival)
 
-    def run(self, limit: int) -> Flow:
-        pieces = 0
+    def run(self, limit: int, stops: Container[Ref] = ()) -> Flow:
         while self.order:
             _, ref = heapq.heappop(self.order)
             arrivals = sorted(self.waiting.pop(ref), key=lambda a: (not a.paying, a.start, a.path))
@@ -127,8 +138,8 @@ class _Walk:
                     left, gave = self.flow.converted[arrival.conversion]
                     self.flow.converted[arrival.conversion] = (left, gave + sum(b - a for a, b in fresh))
                 for a, b in fresh:
-                    pieces += 1
-                    if pieces > limit:
+                    self.flow.pieces += 1
+                    if self.flow.pieces > limit or ref in stops:
                         self.flow.remainder[ref[0]] = self.flow.remainder.get(ref[0], 0) + b - a
                     else:
                         self.spread(inflow, a, b, arrival)
@@ -139,12 +150,19 @@ class _Walk:
         account = self.accounts[inflow.account]
         fate = _fate_pro_rata if account.pro_rata else _fate_fifo
         held: list[Run] = []
+        ref, last = (inflow.account, inflow.index), -1
         for outflow, c, d in fate(self.lookup, account, inflow, a, b, held):
             self.flow.touched.add((outflow.account, outflow.index))
             if c < d:
+                last = max(last, outflow.index)
+                if outflow.named:
+                    self.flow.named[ref, (outflow.account, outflow.index), not arrival.earned] += d - c
                 self.through(outflow, c, d, arrival)
         if rests := [run for run in held if run.length]:
-            self.flow.held.setdefault((inflow.account, inflow.index), []).extend(rests)
+            last = account.size
+            self.flow.held.setdefault(ref, []).extend(rests)
+        if not arrival.earned:
+            self.flow.last[ref] = max(last, self.flow.last.get(ref, -1))
 
     def undone(self, inflow: Ref, amount: int) -> None:
         if amount:
@@ -166,12 +184,13 @@ class _Walk:
                     self.undone(outflow.target, d - c)
                 if outflow.kind != Kind.FUNDED or self.lineage != Lineage.UNCONVERTED:
                     hops = self.hopped(came, outflow, outflow.target)
-                    self.arrive(outflow.target, _Arrival(c, d, (*path, outflow.place), True, chosen, None, hops))
+                    way = (*path, outflow.place)
+                    self.arrive(outflow.target, _Arrival(c, d, way, True, chosen, None, hops, came.earned))
             case Kind.SPLIT:
                 for target, cut in part_cuts(outflow):
                     x, y = cut(c), cut(d)
                     hops = self.hopped(came, outflow, target)
-                    self.arrive(target, _Arrival(x, y, (*path, outflow.place), True, chosen, None, hops))
+                    self.arrive(target, _Arrival(x, y, (*path, outflow.place), True, chosen, None, hops, came.earned))
                     c, d = c - x, d - y
             case Kind.CONVERTED_OUT:
                 assert outflow.target is not None
@@ -184,7 +203,9 @@ class _Walk:
                 if self.lineage == Lineage.ALL or (paying and self.lineage == Lineage.PAYING):
                     x, y = (convert(z, given=given, taken=taken) for z in (c, d))
                     way = (*path, outflow.place)
-                    self.arrive(outflow.target, _Arrival(x, y, way, paying, chosen, outflow.place))
+                    earned = came.earned or not paying
+                    arrival = _Arrival(x, y, way, paying, chosen, outflow.place, (), earned)
+                    self.arrive(outflow.target, arrival)
             case Kind.REFUNDED:
                 use = Use((outflow.account, outflow.index), path, chosen)
                 self.flow.refunds[use] = self.flow.refunds.get(use, 0) + d - c
@@ -197,12 +218,18 @@ class _Walk:
                 for reversal, cut in reversals_of(self.lookup, self.accounts[outflow.account], outflow):
                     self.flow.touched.add((reversal.account, reversal.index))
                     x, y = cut(c), cut(d)
+                    if reversal.named and x < y:
+                        key = ((outflow.account, outflow.index), (reversal.account, reversal.index), not came.earned)
+                        self.flow.named[key] += y - x
                     self.undone((reversal.account, reversal.index), y - x)
-                    back = _Arrival(x, y, (*path, reversal.place), True, chosen or reversal.named, None, came.hops)
+                    way = (*path, reversal.place)
+                    back = _Arrival(x, y, way, True, chosen or reversal.named, None, came.hops, came.earned)
                     self.arrive((reversal.account, reversal.index), back)
                     c, d = c - x, d - y
-                if c < d:
-                    use = Use((outflow.account, outflow.index), path, chosen)
+                use = Use((outflow.account, outflow.index), path, chosen)
+                if c < d and outflow.kind == Kind.SENT:  # undone as a whole if at all, so its units keep their numbers
+                    lay_run(self.flow.sent[use], Run(c, d - c))
+                elif c < d:
                     self.flow.uses[use] = self.flow.uses.get(use, 0) + d - c
                     self.flow.used[use.outflow].append(Run(c, d - c))
 
@@ -214,15 +241,33 @@ def follow(
     *,
     lineage: Lineage = Lineage.ALL,
     limit: int = PIECE_LIMIT,
+    part: tuple[int, int] | None = None,
+    stops: Container[Ref] = (),
 ) -> Flow:
     """Follow one gift forward to everything it became.
 
     Args:
+        part: Follow units ``[first, end)`` of the gift only; the others are part of `Flow.remainder`.
+        stops: Inflows at which following ends; what arrives there is part of `Flow.remainder` too.
         lineage: `Lineage.PAYING` does not follow a conversion that somebody else funded: the units it earned can be
             named and refunded along the paying lineage only.
     """
     walk = _Walk(lookup, accounts, lineage)
-    walk.arrive((gift.account, gift.movement), _Arrival(gift.offset, gift.offset + gift.amount, (), True, False))
+    first, end = part if part is not None else (0, gift.amount)
+    if end - first < gift.amount:
+        walk.flow.remainder[gift.account] = gift.amount - (end - first)
+    walk.arrive((gift.account, gift.movement), _Arrival(gift.offset + first, gift.offset + end, (), True, False))
+    return walk.run(limit, stops)
+
+
+def follow_runs(
+    lookup: Tapes, accounts: Sequence[Summary], gift: GiftAt, runs: Iterable[Run], *, limit: int = PIECE_LIMIT
+) -> Flow:
+    """Follow some runs of the units of a gift forward, and nothing else of it."""
+    walk = _Walk(lookup, accounts, Lineage.ALL)
+    for run in runs:
+        start = gift.offset + run.position
+        walk.arrive((gift.account, gift.movement), _Arrival(start, start + run.length, (), True, False))
     return walk.run(limit)
 
 
@@ -245,10 +290,8 @@ class _Sum(_Walk):
             self.flow.used[outflow.account, outflow.index].append(Run(c, d - c))
         else:
             super().through(outflow, c, d, came)
-        runs = self.flow.used.get((outflow.account, outflow.index), [])
-        if len(runs) > 1 and runs[-2].position + runs[-2].length == runs[-1].position:
-            last = runs.pop()
-            runs[-1] = Run(runs[-1].position, runs[-1].length + last.length)
+        if runs := self.flow.used.get((outflow.account, outflow.index)):
+            lay_run(runs, runs.pop())
 
 
 def follow_all(
@@ -267,6 +310,13 @@ def follow_all(
         for start, end in parts:
             walk.arrive(ref, _Arrival(start, end, (), True, False))
     return walk.run(limit)
+
+
+def lay_run(runs: list[Run], run: Run) -> None:
+    """Add a run behind others; where it touches the last of them, make the two one."""
+    if runs and runs[-1].position + runs[-1].length == run.position:
+        run = Run(runs[-1].position, runs.pop().length + run.length)
+    runs.append(run)
 
 
 def reversals_of(
@@ -301,12 +351,18 @@ def _fate_fifo(
 ) -> Iterator[tuple[Movement, int, int]]:
     low, high = inflow.in_before + a, inflow.in_before + b
     holes = list(account.holes.crossing(low, high))
+    rests, rank, end = fifo_rest(account, low, high, holes)
+    held += rests
+    inside = 0
     for hole in holes:
         x, y = max(hole.key, low), min(hole.key + hole.sum, high)
         start = hole.second + x - hole.key
-        yield lookup.movement(account.number, hole.first), start, start + y - x
-    rests, rank, end = fifo_rest(account, low, high, holes)
-    held += rests
+        outflow = lookup.movement(account.number, hole.first)
+        unspent = rank + x - low - inside >= outflow.rule_before  # the rule had not reached it when it was taken
+        if not outflow.named or outflow.index < inflow.index or not unspent or not _took(outflow, hole):
+            raise index_lies(account)
+        yield outflow, start, start + y - x
+        inside += y - x
     spent = min(end, account.rule_sum)
     while rank < spent:
         outflow = lookup.rule_outflow_at(account.number, rank)
@@ -315,6 +371,11 @@ def _fate_fifo(
         upto = min(spent, outflow.rule_before + outflow.amount)
         yield outflow, rank - outflow.rule_before, upto - outflow.rule_before
         rank = upto
+
+
+def _took(outflow: Movement, hole: Leaf) -> bool:
+    """Say whether a hole is one of the runs that a named outflow took, with so many of its units before it."""
+    return Run(hole.key, hole.sum) in outflow.takes and named_cut(hole.key, outflow.takes) == hole.second
 
 
 def _fate_pro_rata(

@@ -12,16 +12,16 @@ from typing import NamedTuple, Protocol
 from charitychain import columns
 from charitychain.chain.statements import SignedStatement
 from charitychain.errors import NotFoundError, VerificationError
-from charitychain.records import Donation, Gifts, Place, decode_record
+from charitychain.records import Donation, Gifts, Place, Received, decode_record
 from charitychain.state.movements import Kind, Movement
 from charitychain.sumlog import LogNode
 from charitychain.trie import TrieStore
 
-__all__ = ["Batch", "GiftAt", "IdAt", "Link", "Lookup", "Tapes", "find_gift", "gifts_of", "known_gift"]
+__all__ = ["Batch", "GiftAt", "IdAt", "Link", "Lookup", "Tapes", "columns_at", "find_gift", "gifts_of", "known_gift"]
 
 
 class Link(IntEnum):
-    """What one record says about another, an account or a plan's line."""
+    """What one record says about another, an account, a plan's line, or (the last two) another ledger."""
 
     ACKNOWLEDGED = 1
     ARRIVED = 2
@@ -36,6 +36,8 @@ class Link(IntEnum):
     ATTESTED = 11
     RESULTED = 12
     MATCHED = 13
+    SENT = 14
+    CAME = 15
 
 
 class IdAt(NamedTuple):
@@ -143,11 +145,14 @@ def columns_at(lookup: Lookup, place: Place) -> bytes:
 
 
 def find_gift(lookup: Lookup, gift_id: str) -> GiftAt | None:
-    """Return where a gift stands: a donation's id, or ``SERIES/NUMBER``; nothing where there is none."""
+    """Return where a gift stands: a donation's id, or ``SERIES/NUMBER``; nothing where there is none.
+
+    What came from another ledger is a gift here too, by the id of its record.
+    """
     series, slash, number = gift_id.partition("/")
     if not slash:
         row = lookup.find_id(gift_id)
-        if row is None or row.kind != Donation.KIND or row.account is None or row.movement is None:
+        if row is None or row.kind not in (Donation.KIND, Received.KIND) or row.account is None or row.movement is None:
             return None
         return GiftAt(gift_id, row.place, row.account, row.movement, row.offset, row.amount)
     if not number.isascii() or not number.isdigit() or len(number) > 19 or str(int(number)) != number:
@@ -176,9 +181,15 @@ def known_gift(lookup: Lookup, gift_id: str) -> GiftAt:
 
 
 def gifts_of(lookup: Lookup, inflow: Movement) -> Iterator[GiftAt]:
-    """Yield the gifts that make up an inflow of kind `Kind.DONATED`, in tape order."""
+    """Yield the gifts that make up an inflow, in tape order: of kind `Kind.DONATED`, or `Kind.CAME`, which is one."""
+    if inflow.kind == Kind.CAME:
+        statement = lookup.statement(inflow.place.height, inflow.place.statement)
+        record = decode_record(statement.record_bytes[inflow.place.record])
+        assert isinstance(record, Received)
+        yield GiftAt(record.id, inflow.place, inflow.account, inflow.index, 0, record.amount)
+        return
     if inflow.kind != Kind.DONATED or inflow.gifts is None:
-        raise ValueError("only an inflow from donations is made of gifts")
+        raise ValueError("only what was given, or came from another ledger, is made of gifts")
     statement = lookup.statement(inflow.place.height, inflow.place.statement)
     start = inflow.place.record
     first = decode_record(statement.record_bytes[start])

@@ -26,7 +26,8 @@ class Kind(IntEnum):
     """What a movement is; inflows are below 16.
 
     A disbursement that is reversed leaves its target as GIVEN_BACK and comes in at its source as RETURNED; VOIDED is
-    what a gift that was entered wrongly never brought; SPLIT is one outflow with several targets.
+    what a gift that was entered wrongly never brought; SPLIT is one outflow with several targets. SENT leaves for
+    another ledger, and CAME out of one.
     """
 
     DONATED = 1
@@ -34,6 +35,7 @@ class Kind(IntEnum):
     CONVERTED_IN = 3
     REVERSED = 4
     RETURNED = 5
+    CAME = 6
     DISBURSED = 16
     SPENT = 17
     CONVERTED_OUT = 18
@@ -42,6 +44,7 @@ class Kind(IntEnum):
     GIVEN_BACK = 21
     VOIDED = 22
     SPLIT = 23
+    SENT = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def origins(
             pieces += 1
             if pieces > limit:
                 remainder += ends[1] - ends[0]
-            elif inflow.kind == Kind.DONATED:
+            elif inflow.kind in (Kind.DONATED, Kind.CAME):
                 gifts = list(gifts_of(lookup, inflow))
                 marks = _push((cut, *back.pushes), [gift.offset for gift in gifts] + [inflow.amount])
                 for gift, (low, high) in zip(gifts, pairwise(marks), strict=True):

@@ -97,13 +97,16 @@ class PartyState:
 
     def leaf_hash(self) -> bytes:
         """Return this party's leaf under the parties root."""
+        return sha256(bytes((Tag.PARTY_LEAF,)) + codec.encode(self.leaf_fields())).digest()
+
+    def leaf_fields(self) -> list[codec.Value]:
+        """Return what this party's leaf says."""
         control: list[codec.Value] | None = None
         if self.recovery or self.threshold != 1:
             control = [[[key.key, key.start, key.until] for key in self.recovery], self.threshold]
         listed = [[key.key, key.start, key.until, key.compromised] for key in self.keys]
         suspended = 1 if self.suspended else None
-        content = codec.encode([self.number, self.id, self.roles, listed, control, suspended])
-        return sha256(bytes((Tag.PARTY_LEAF,)) + content).digest()
+        return [self.number, self.id, self.roles, listed, control, suspended]
 
     def pack(self) -> bytes:
         listed = [

@@ -10,8 +10,8 @@ Rules upheld here:
 - One id space for records, parties, units and series; an id comes once.
 - A ledger of format 1 holds what format 1 knew, under the rules that held then.
 
-The rules of each kind stand in `admission`, `value`, `corrections` and `words`. State reads earlier rows through a
-`Lookup` and writes new ones there.
+The rules of each kind stand in `admission`, `value`, `across`, `corrections` and `words`. State reads earlier rows
+through a `Lookup` and writes new ones there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 
 from charitychain import records
 from charitychain.errors import CharitychainError, RefusedError
-from charitychain.state import admission, corrections, value, words
+from charitychain.state import across, admission, corrections, value, words
 from charitychain.state.acting import Acting
 
 __all__ = ["State"]
 
 _RULES: dict[type[Any], Callable[[Acting, Any, bytes], None]] = {
-    **admission.RULES, **value.RULES, **corrections.RULES, **words.RULES,
+    **admission.RULES, **value.RULES, **across.RULES, **corrections.RULES, **words.RULES,
 }  # fmt: skip
 _OUTFLOWS = (records.Disbursement, records.Expenditure, records.Conversion, records.Refund, records.Reversal)
 

@@ -229,6 +229,14 @@ class Standing:
             (self._party_tree.size, self._party_tree.root()),
         )
 
+    def account_node(self, level: int, index: int) -> bytes:
+        """Return a complete node of the tree under the accounts root, as of the last closed block."""
+        return self._account_tree.node(level, index)
+
+    def party_node(self, level: int, index: int) -> bytes:
+        """Return a complete node of the tree under the parties root, as of the last closed block."""
+        return self._party_tree.node(level, index)
+
     def owned_by(self, owner: int, unit: str) -> list[AccountState]:
         """Return a party's accounts in one unit."""
         return [account for account in self.booked_by(owner, unit) if account.owner == owner]

@@ -30,7 +30,7 @@ from charitychain.sumlog import Tag, span_leaf
 from charitychain.tape import Run, first_units
 from charitychain.units import BUILT_IN
 
-__all__ = ["RULES", "apply_gifts", "levy_parts", "note"]
+__all__ = ["RULES", "apply_gifts", "check_levy", "levy_parts", "note", "takes_of"]
 
 
 # ---------------------------------------------------------------------------------------------- value comes in
@@ -123,10 +123,10 @@ def apply_gifts(state: Acting, record: records.Gifts, gift_columns: bytes | None
 def _disbursement(state: Acting, record: records.Disbursement, data: bytes) -> None:
     source, target = state.account(record.account), state.account(record.to)
     state.require_out(source, "a disbursement")
-    _check_levy(source)
+    check_levy(source)
     _check_target(state, source, target, record.amount)
     _check_replaces(state, record)
-    takes = _takes(state, source, record.amount, record.gift)
+    takes = takes_of(state, source, record.amount, record.gift)
     out, into, year = state.next(source), state.next(target), state.year(record)
     state.add(source, Kind.DISBURSED, record.amount, named=takes is not None, takes=takes or (), target=into, year=year)
     state.add(target, Kind.RECEIVED, record.amount, source=out, year=year)
@@ -188,7 +188,8 @@ def levy_parts(account: AccountState, amount: int) -> dict[int, int]:
     return found
 
 
-def _check_levy(source: AccountState) -> None:
+def check_levy(source: AccountState) -> None:
+    """Refuse what leaves an account with a levy past its split."""
     if source.terms.levy:
         raise RefusedError(
             "CC-LEVY",
@@ -224,11 +225,11 @@ def _expenditure(state: Acting, record: records.Expenditure, data: bytes) -> Non
     source = state.account(record.account)
     state.require_out(source, "an expenditure")
     if record.category != records.LOSS:  # nobody chooses what a loss is for
-        _check_levy(source)
+        check_levy(source)
         _check_purpose(source, record)
     _check_replaces(state, record)
     _check_line(state, record.line)
-    takes = _takes(state, source, record.amount, record.gift)
+    takes = takes_of(state, source, record.amount, record.gift)
     year = state.year(record)
     check_caps(state, source, record.category, record.amount, year)
     out = state.next(source)
@@ -271,7 +272,7 @@ def _check_purpose(source: AccountState, record: records.Expenditure) -> None:
 def _conversion(state: Acting, record: records.Conversion, data: bytes) -> None:
     source, target = state.account(record.account), state.account(record.to)
     state.require_out(source, "a conversion")
-    _check_levy(source)
+    check_levy(source)
     funding = state.account(record.funded_from) if record.funded_from is not None else None
     if source.unit == target.unit:
         raise RefusedError(
@@ -299,7 +300,7 @@ def _conversion(state: Acting, record: records.Conversion, data: bytes) -> None:
     state.check_funds(source, record.amount)
     if funding is not None:
         state.require_out(funding, "funding a conversion")
-        _check_levy(funding)
+        check_levy(funding)
         _check_narrow(funding, target)
         state.check_funds(funding, record.gives)
     out, into = state.next(source), state.next(target)
@@ -338,11 +339,11 @@ def _refund(state: Acting, record: records.Refund, data: bytes) -> None:
     out = state.next(account)
     state.add(account, Kind.REFUNDED, amount, named=True, takes=tuple(takes))
     state.lookup.put_id(IdAt(record.id, record.KIND, state.place, *out, 0, amount))
-    account.book(state.year(record)).given -= amount
+    state.take_off_received(account.book(state.year(record)), gift, amount)
     note(state, record, account)
 
 
-def _takes(state: Acting, account: AccountState, amount: int, gift_id: str | None) -> tuple[Run, ...] | None:
+def takes_of(state: Acting, account: AccountState, amount: int, gift_id: str | None) -> tuple[Run, ...] | None:
     """Check that `amount` can leave; return the runs a name chose, or nothing where the rule takes."""
     state.check_funds(account, amount)
     if gift_id is None:

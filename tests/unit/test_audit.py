@@ -20,6 +20,7 @@ from oracle.owning import PARTIES
 import charitychain
 from charitychain import findings
 from charitychain.arrivals import Arrivals
+from charitychain.basis import Records
 from charitychain.ends import Owners
 from charitychain.errors import MalformedError, RefusedError
 from charitychain.findings import Finding
@@ -27,7 +28,6 @@ from charitychain.interop.journal import import_journal
 from charitychain.keys import key_id
 from charitychain.lag import Lag
 from charitychain.ledger import Ledger
-from charitychain.reading import Records
 from charitychain.records import Donation
 from charitychain.state.flow import follow
 from charitychain.state.lookup import known_gift

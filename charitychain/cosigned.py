@@ -1,0 +1,352 @@
+"""Cosigned checkpoints: what others signed of a ledger's head, asked for, kept beside it, and held against a policy.
+
+Beside ``NAME.ledger`` stands ``NAME.ledger.cosigned``: the last checkpoint that others cosigned, as a note with the
+operator's line and theirs. It is derived from nothing, so losing it is losing their lines, but it is not believed
+either: whoever reads it verifies.
+
+Two kinds of cosigner have lines of one form, and mean different things by them:
+
+- a *witness* says: this checkpoint extends the last one that I saw of this log. A policy says which count.
+- an *auditor* says: I replayed the whole ledger up to this checkpoint, and its rules hold. That is shown apart; no
+  policy counts it, and a key that is in both places is refused.
+
+Rules upheld here:
+
+- The file is only ever replaced by a note of the same checkpoint, or of one that extends it.
+- Only lines that were verified are kept, and of one key the latest only.
+- What is sent to prove an extension was checked against the ledger's own sealed log: a damaged index accuses nobody.
+- What a witness told is its word alone. Only two signed heads that do not fit prove anything.
+
+Left to others: the forms (`charitychain.cosignature`, `charitychain.policy`), and telling people.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from charitychain import merkle, note, web
+from charitychain.checkpoints import check_extends, operator_keys, read_checkpoint
+from charitychain.cosignature import CosignerKey, add_lines, open_cosigned
+from charitychain.durable import replace_file
+from charitychain.errors import (
+    CharitychainError,
+    MalformedError,
+    RefusedError,
+    StorageError,
+    UnreadableError,
+    VerificationError,
+)
+from charitychain.note import MAX_NOTE_BYTES, Note, NoteSignature
+from charitychain.policy import MAX_POLICY_BYTES, Policy, Witness, parse_policy
+from charitychain.reading import Reader
+from charitychain.replay import header_frontier
+from charitychain.witnessing.folder import origin_hash
+from charitychain.witnessing.protocol import SIZE_TYPE, format_request
+
+__all__ = [
+    "ask_witness",
+    "ask_witnesses",
+    "check_apart",
+    "check_policy",
+    "cosigned_checkpoint",
+    "cosigned_path",
+    "keep_cosigned",
+    "log_lines",
+    "prove_extension",
+    "read_cosigned",
+    "read_policy",
+]
+
+_TRIES = 4
+_SIZE_BODY = re.compile(rb"(0|[1-9][0-9]{0,18})\n", re.ASCII)
+
+
+def cosigned_path(ledger: Path) -> Path:
+    """Return the file beside a ledger that keeps its last cosigned checkpoint."""
+    return ledger.with_name(ledger.name + ".cosigned")
+
+
+def read_cosigned(ledger: Path) -> bytes | None:
+    """Return the note beside a ledger, unverified; nothing if there is none.
+
+    Raises:
+        UnreadableError: ``CC-UNREADABLE``, ``CC-NOTE``: it cannot be read, or is no note with a checkpoint.
+    """
+    path = cosigned_path(ledger)
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(MAX_NOTE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
+    read_checkpoint(data, str(path))
+    return data
+
+
+def cosigned_checkpoint(ledger: Path, reader: Reader) -> bytes:
+    """Return the note of a ledger's head, with the lines that others put under it, as far as they are kept beside it.
+
+    These lines are not verified here (`check_policy` does); the operator's is, by `reader`.
+
+    Raises:
+        UnreadableError: see `read_cosigned`.
+    """
+    seal, kept = reader.checkpoint.encode(), read_cosigned(ledger)
+    return kept if kept is not None and kept.startswith(seal) else seal
+
+
+def keep_cosigned(ledger: Path, reader: Reader, data: bytes, cosigners: Sequence[CosignerKey]) -> bytes:
+    """Keep a cosigned checkpoint beside a ledger, with the lines of `cosigners` only, and return what stands there now.
+
+    Lines that stand there under the same checkpoint stay; of one key the later line does.
+
+    Args:
+        data: A checkpoint that this ledger begins with.
+
+    Raises:
+        VerificationError: ``CC-CHECKPOINT``, ``CC-SEAL``: it is of another ledger or history, or a line of
+            `cosigners` does not hold; or this is so of what stands there.
+        RefusedError: ``CC-OLDER``: what stands there, or `data`, knows more blocks than may be.
+        StorageError: ``CC-STORAGE``.
+    """
+    told = check_extends(reader, data, "the cosigned checkpoint")
+    if told.known > told.blocks:
+        raise _older(f"the cosigned checkpoint knows {told.known} blocks and this copy of the ledger has {told.blocks}")
+    open_cosigned(data, cosigners)
+    parts, ours = note.parse_note(data), {(key.name, key.key_hash) for key in cosigners}
+    seal = log_lines(data, reader)
+    lines = [line for line in parts.signatures if (line.name, line.key_id) in ours]
+    path = cosigned_path(ledger)
+    with _alone(path):
+        before = read_cosigned(ledger)
+        if before is not None:
+            known = check_extends(reader, before, path.name).known
+            if known > told.known:
+                raise _older(f"{path} keeps a checkpoint of {known} blocks; it is not replaced by one of {told.known}")
+            old = note.parse_note(before)
+            if old.text == parts.text:
+                standing = note.parse_note(seal).signatures
+                lines = [line for line in old.signatures if line not in standing] + lines
+        latest: dict[tuple[str, bytes], NoteSignature] = {}
+        for line in lines:
+            place = (line.name, line.key_id)
+            if place not in latest or line.signature[:8] >= latest[place].signature[:8]:  # the time, big-endian
+                latest[place] = line
+        kept = note.format_note(Note(parts.text, (*note.parse_note(seal).signatures, *latest.values())))
+        try:
+            replace_file(path, kept, 0o644)
+        except OSError as error:
+            raise StorageError("CC-STORAGE", f"{path} cannot be written: {error.strerror}", path=str(path)) from error
+    return kept
+
+
+def log_lines(data: bytes, reader: Reader) -> bytes:
+    """Return the checkpoint in the note `data` under the operator's own lines alone: what the ledger itself sealed.
+
+    Raises:
+        VerificationError: ``CC-SEAL``: none of the operator's keys signed it.
+    """
+    keys = operator_keys(reader, min(read_checkpoint(data, "the checkpoint").size, reader.head.height + 1))
+    note.open_note(data, keys)
+    parts, known = note.parse_note(data), {(key.name, key.key_hash) for key in keys}
+    own = dict.fromkeys(line for line in parts.signatures if (line.name, line.key_id) in known)
+    return note.format_note(Note(parts.text, tuple(own)))
+
+
+def read_policy(path: Path) -> Policy:
+    """Return what a policy file says.
+
+    Raises:
+        UnreadableError: ``CC-UNREADABLE``.
+        MalformedError: ``CC-POLICY``: see `charitychain.policy.parse_policy`.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(MAX_POLICY_BYTES + 1)
+    except OSError as error:
+        raise UnreadableError("CC-UNREADABLE", f"{path} cannot be read: {error.strerror}") from error
+    return parse_policy(data, str(path))
+
+
+def check_policy(data: bytes, policy: Policy) -> tuple[str, ...]:
+    """Return in words what a cosigned checkpoint lacks for `policy`; nothing if it is enough.
+
+    Raises:
+        MalformedError: ``CC-NOTE``: `data` is no note with a checkpoint.
+        VerificationError: ``CC-SEAL``: a witness's line does not hold, or the policy names logs, and no line of the
+            one with this origin holds.
+    """
+    if policy.logs:
+        origin = note.parse_checkpoint(note.parse_note(data).text).origin
+        note.open_note(data, [log.key for log in policy.logs if log.key.name == origin])
+    return policy.missing(policy.cosigned(data).keys())
+
+
+def check_apart(policy: Policy | None, auditors: Sequence[CosignerKey]) -> None:
+    """Check that no auditor's key is that of a witness or log of the policy.
+
+    Raises:
+        MalformedError: ``CC-POLICY``.
+    """
+    if policy is not None:
+        others = {witness.key.public_key: f"witness {witness.name}" for witness in policy.witnesses}
+        others |= {log.key.public_key: f"log {log.key.name}" for log in policy.logs}
+        for auditor in auditors:
+            if auditor.public_key in others:
+                raise MalformedError(
+                    "CC-POLICY",
+                    f"the auditor {auditor.name} has the key of {others[auditor.public_key]} of the policy; an auditor"
+                    " counts as nothing else",
+                )
+
+
+def prove_extension(reader: Reader, old: int) -> tuple[bytes, ...]:
+    """Return the proof that a ledger's log extends its first `old` blocks; of none and of all it is empty.
+
+    Raises:
+        VerificationError: ``CC-INDEX``: the index gave hashes that are not those of the sealed log.
+    """
+    size = reader.head.height + 1
+    if not old:
+        return ()
+    proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, reader.index.header_node, old, size)
+    try:
+        before = header_frontier(reader.index, old).root()
+        merkle.check_consistency(merkle.RFC6962, proof, old, before, size, reader.log_root)
+    except VerificationError as error:
+        raise VerificationError("CC-INDEX", f"the index does not fit the sealed log: {error.message}") from error
+    return proof
+
+
+def ask_witnesses(ledger: Path, reader: Reader, witnesses: Sequence[Witness]) -> list[int | CharitychainError]:
+    """Ask witnesses, one after the other, to cosign a ledger's head, and keep each one's line beside it at once.
+
+    Returns:
+        For each witness the time of its cosignature in POSIX seconds, or what went wrong with it.
+
+    Raises:
+        VerificationError: ``CC-INDEX``; ``CC-SEAL``: a line that is kept beside the ledger does not hold.
+        UnreadableError: see `read_cosigned`.
+    """
+    kept, seal = read_cosigned(ledger), reader.checkpoint.encode()
+    known: dict[CosignerKey, int] = {}
+    if kept is not None:
+        size = read_checkpoint(kept, "it").size
+        signers = open_cosigned(kept, [each.key for each in witnesses])
+        known = {key: size for key, _ in signers if size <= reader.head.height + 1}
+    outcomes: list[int | CharitychainError] = []
+    for each in witnesses:
+        try:
+            cosigned = seal + ask_witness(reader, each, known.get(each.key, 0))
+            keep_cosigned(ledger, reader, cosigned, [each.key])
+            outcomes.append(dict(open_cosigned(cosigned, [each.key]))[each.key])
+        except CharitychainError as error:
+            if error.code == "CC-INDEX":
+                raise
+            outcomes.append(error)
+    return outcomes
+
+
+def ask_witness(reader: Reader, witness: Witness, known: int = 0) -> bytes:
+    """Ask a witness to cosign a ledger's head; return its verified lines.
+
+    Args:
+        known: The size that the witness cosigned last, as far as is known here; if it knows more, it says so.
+
+    Raises:
+        UnreadableError: ``CC-WEB``: it has no address, or cannot be asked.
+        RefusedError: ``CC-WITNESS``: it does not know this log, or not this key, has forgotten what it cosigned, or
+            answers no sense. ``CC-OLDER``: it has seen more blocks than this copy has.
+        VerificationError: ``CC-FORK``: it says that it has seen another history.
+    """
+    if witness.url is None:
+        raise UnreadableError("CC-WEB", f"the policy names no address of witness {witness.name}")
+    seal, size, cosigned = reader.checkpoint.encode(), reader.head.height + 1, known
+    for _ in range(_TRIES):
+        request = format_request(known, prove_extension(reader, known), seal)
+        answer = web.post(f"{witness.url.rstrip('/')}/add-checkpoint", request, "text/plain; charset=utf-8")
+        if answer.status != 409:
+            break
+        told = _SIZE_BODY.fullmatch(answer.body)
+        if told is None or answer.content_type.partition(";")[0].strip() != SIZE_TYPE:
+            raise _nonsense(witness, answer)
+        known = int(told[1])
+        if known > size:
+            raise _older(f"witness {witness.name} has seen {known} blocks of this ledger and this copy has {size}")
+        if known < cosigned:
+            raise RefusedError(
+                "CC-WITNESS",
+                f"witness {witness.name} cosigned {cosigned} blocks and knows of {known} now: it forgot what it saw, so"
+                " its word is worth nothing more under this key; tell its keeper",
+            )
+    if answer.status == 200:
+        return _verified_lines(seal, witness, answer)
+    if answer.status == 422:
+        seen = f"{witness.url.rstrip('/')}/{origin_hash(reader.genesis.origin)}/checkpoint"
+        raise VerificationError(
+            "CC-FORK",
+            f"witness {witness.name} says that the {known} blocks it has seen of this ledger are not the first of these"
+            f" {size}: two histories were signed. Keep this file, and get the witness's checkpoint from {seen}",
+            witness=witness.name, known=known,
+        )  # fmt: skip
+    why = {
+        403: "does not believe the key that sealed this ledger's head; give it the one that `checkpoint key` prints",
+        404: "does not know this log; its keeper has to make it known, with the key that `checkpoint key` prints",
+        409: "names another size each time; others may be asking it at this moment: try again",
+        429: "has cosigned this log too often in this minute; try again later",
+    }  # fmt: skip
+    if answer.status not in why:
+        raise _nonsense(witness, answer)
+    raise RefusedError("CC-WITNESS", f"witness {witness.name} {why[answer.status]}", witness=witness.name)
+
+
+def _verified_lines(seal: bytes, witness: Witness, answer: web.Answer) -> bytes:
+    """Return the lines of an answer that are the witness's own; others are dropped, as the protocol has it."""
+    try:
+        whole = add_lines(seal, answer.body)
+        signed = open_cosigned(whole, [witness.key])
+    except CharitychainError as error:
+        raise RefusedError(
+            "CC-WITNESS", f"witness {witness.name} sent no cosignature of this checkpoint: {error.message}"
+        ) from error
+    if not signed:
+        raise RefusedError(
+            "CC-WITNESS", f"witness {witness.name} sent no line by the key that the policy names; see which is right"
+        )
+    place = (witness.key.name, witness.key.key_hash)
+    lines = [line for line in note.parse_note(whole).signatures if (line.name, line.key_id) == place]
+    before = note.parse_note(seal)
+    return note.format_note(Note(before.text, (*before.signatures, *lines)))[len(seal) :]
+
+
+def _nonsense(witness: Witness, answer: web.Answer) -> RefusedError:
+    told = answer.body[:200].decode("utf-8", "replace").strip()
+    return RefusedError(
+        "CC-WITNESS", f"witness {witness.name} answered with status {answer.status}: {told}", status=answer.status
+    )
+
+
+def _older(why: str) -> RefusedError:
+    return RefusedError("CC-OLDER", f"{why}: it is older or was cut off")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let nobody else replace a file in this folder meanwhile, by a lock on the folder."""
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(
+            "CC-STORAGE", f"{path.parent} cannot be used: {error.strerror}", path=str(path.parent)
+        ) from error
