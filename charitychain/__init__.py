@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     )
     from charitychain.findings import Finding
     from charitychain.ledger import Ledger
+    from charitychain.receipts.check import Checked, check_receipt
     from charitychain.replay import Fault
     from charitychain.verify import Report
     from charitychain.writer import Writer
 
 _PLACES = {
     "Ledger": "ledger",
+    "Checked": "receipts.check",
+    "check_receipt": "receipts.check",
     "Writer": "writer",
     "Report": "verify",
     "Fault": "replay",
@@ -51,6 +54,7 @@ _PLACES = {
 
 __all__ = [
     "CharitychainError",
+    "Checked",
     "Fault",
     "Finding",
     "KeyAccessError",
@@ -68,6 +72,7 @@ __all__ = [
     "VerificationError",
     "Writer",
     "__version__",
+    "check_receipt",
 ]
 
 

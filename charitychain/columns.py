@@ -12,13 +12,15 @@ Rules upheld here:
 - Nothing is read out of columns that were not compared with a sealed root: `check_sealed` does that for a reader.
 
 numpy is imported only by `pack_columns` and `check_columns`, which work on whole batches; `find_gift`,
-`iterate_gifts` and `check_sealed` do without it.
+`iterate_gifts`, `Runs` and `check_sealed` do without it.
 """
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charitychain.codec import MAX_INT
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RUN", "Gift", "check_columns", "check_sealed", "find_gift", "iterate_gifts", "leaves", "pack_columns", "run_of"]
+__all__ = ["RUN", "Gift", "Runs", "check_columns", "check_sealed", "find_gift", "iterate_gifts", "pack_columns"]
 
 RUN = 64
 _NOBODY = bytes(16)
+_ID = struct.Struct("<Q")
 
 
 class Gift(NamedTuple):
@@ -129,7 +132,32 @@ def check_columns(columns: bytes, width: int) -> Span:
     return total
 
 
-def check_sealed(columns: bytes, width: int, root: bytes) -> None:
+class Runs:
+    """The runs of a batch, each with its leaf, which tells the run's last id and its sum: so a gift is found at once."""
+
+    __slots__ = ("_before", "columns", "leaves", "width")
+
+    def __init__(self, columns: bytes, width: int) -> None:
+        self.columns, self.width, self.leaves = columns, width, _leaves(columns, width)
+        self._before = list(accumulate((leaf.sum for leaf in self.leaves), initial=0))
+
+    def number_of(self, id_: int) -> int:
+        """Return the number of the run that holds, or would hold, the gift with this id."""
+        return bisect_left(self.leaves, id_, key=lambda leaf: leaf.high)
+
+    def run(self, number: int) -> bytes:
+        """Return the columns of one run."""
+        size = RUN * self.width
+        return self.columns[number * size : (number + 1) * size]
+
+    def find(self, id_: int) -> Gift | None:
+        """Return the gift with this id, or nothing."""
+        number = self.number_of(id_)
+        found = _find_in_run(self.run(number), self.width, id_) if number < len(self.leaves) else None
+        return found._replace(offset=self._before[number] + found.offset) if found else None
+
+
+def check_sealed(columns: bytes, width: int, root: bytes) -> Runs:
     """Check that columns are those that a `gifts` record commits to; their form was checked before they were sealed.
 
     Args:
@@ -138,39 +166,32 @@ def check_sealed(columns: bytes, width: int, root: bytes) -> None:
     Raises:
         VerificationError: ``CC-GIFTS-ROOT``.
     """
+    runs = None
     try:
-        found = span_root(Tag.GIFTS_NODE, leaves(columns, width)).hash
+        runs = Runs(columns, width)
+        found = span_root(Tag.GIFTS_NODE, runs.leaves).hash
     except VerificationError:  # numbers that fall, or a sum that no columns have
         found = b""
-    if len(columns) % width or found != root:
+    if runs is None or len(columns) % width or found != root:
         raise VerificationError(
             "CC-GIFTS-ROOT",
             "gift columns are not those that were sealed; restore the ledger from a copy",
             expected=root.hex(),
             found=found.hex(),
         )
+    return runs
 
 
-def leaves(columns: bytes, width: int) -> list[Span]:
+def _leaves(columns: bytes, width: int) -> list[Span]:
     """Return the leaves over the runs of a batch; a gift that is cut off is left out."""
     found, size = [], RUN * width
     for at in range(0, len(columns) // width * width, size):
         run = columns[at : at + size]
         n = len(run) // width
-        ids = struct.unpack_from(f"<{n}Q", run)
+        first, last = _ID.unpack_from(run)[0], _ID.unpack_from(run, 8 * (n - 1))[0]
         total = sum(struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n))
-        found.append(span_leaf(Tag.GIFTS_LEAF, run, total, ids[0], ids[-1]))
+        found.append(span_leaf(Tag.GIFTS_LEAF, run, total, first, last))
     return found
-
-
-def run_of(columns: bytes, width: int, number: int) -> int:
-    """Return which run of a batch holds, or would hold, the gift with this number."""
-    size = RUN * width
-    for at in range(0, len(columns), size):
-        n = len(columns[at : at + size]) // width
-        if struct.unpack_from("<Q", columns, at + 8 * (n - 1))[0] >= number:
-            return at // size
-    return len(columns) // size
 
 
 def iterate_gifts(columns: bytes, width: int) -> Iterator[Gift]:
@@ -200,8 +221,12 @@ def find_gift(columns: bytes, width: int, number: int) -> Gift | None:
     for at in range(0, len(columns), size):
         run = columns[at : at + size]
         n = len(run) // width
-        if struct.unpack_from("<Q", run, 8 * (n - 1))[0] >= number:
-            found = next((gift for gift in iterate_gifts(run, width) if gift.id == number), None)
+        if _ID.unpack_from(run, 8 * (n - 1))[0] >= number:
+            found = _find_in_run(run, width, number)
             return found._replace(offset=offset + found.offset) if found else None
         offset += sum(struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n))
     return None
+
+
+def _find_in_run(run: bytes, width: int, number: int) -> Gift | None:
+    return next((gift for gift in iterate_gifts(run, width) if gift.id == number), None)

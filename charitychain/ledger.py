@@ -234,11 +234,17 @@ class Ledger:
     ) -> Report:
         """Recompute everything from the bytes and list all faults; see `charitychain.verify`.
 
+        Of a published ledger, the published checkpoint too must be the operator's, unless another one is given.
+
         Args:
             others: Ledgers that value came from; a record that says so and does not fit them is a fault. They are read
                 at their heads, and not verified themselves.
         """
+        if checkpoint is None and self.published is not None:
+            checkpoint = self.published.checkpoint
         report = verify(self._store, heads=heads, path=self.path, checkpoint=checkpoint, progress=progress)
+        if self.published is not None:
+            report.warnings += self.published.warnings
         if others and report.holds:
             readers = {other.identity: other.reader() for other in others}
             compare(report, self._ask(lambda: list(check_received(self._open_reader(), readers))))
@@ -264,6 +270,27 @@ class Ledger:
         def ask() -> Trace:
             here = self._open_reader()
             return trace_across(here, gift, {**readers, self.identity: here}, limit=limit)
+
+        return self._ask(ask)
+
+    def receipt(self, gift: str) -> list[bytes]:
+        """Return the receipt of a gift, for files with the ending ``.ccr``: one, or its pages in order.
+
+        `charitychain.check_receipt` checks one, with no ledger at hand. It carries the cosignatures that are kept
+        beside the ledger.
+
+        Raises:
+            NotFoundError: there is no such gift.
+            VerificationError: something that it rests on is damaged.
+        """
+        from charitychain.cosigned import cosigned_checkpoint
+        from charitychain.receipts.make import Maker
+        from charitychain.receipts.wire import encode_receipt
+
+        def ask() -> list[bytes]:
+            reader = self._open_reader()
+            maker = Maker(reader, cosigned_checkpoint(self.path, reader))
+            return [encode_receipt(page) for page in maker.gift(gift)]
 
         return self._ask(ask)
 

@@ -14,7 +14,7 @@ So an answer holds relative to one checkpoint. That the *rules* held up to there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from charitychain import columns, merkle, records
 from charitychain.basis import day
@@ -34,6 +34,16 @@ from charitychain.sumlog import LogNode, check_log_path
 from charitychain.units import BUILT_IN, Unit
 
 __all__ = ["Reader", "check_version", "read_block", "read_genesis", "statement_reader"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_BLOCKS = 64
+"""The most blocks that a reader keeps."""
+_COLUMNS = 64 * 1024 * 1024
+"""The most bytes of gift columns in them, but for those of the last block read."""
+_ROWS = 100_000
+"""The most checked movements, and the most checked authors of statements, that it keeps."""
 
 
 def read_block(store: Store, offset: int, height: int) -> blocks.Block:
@@ -158,9 +168,13 @@ class Reader:
     def __init__(self, store: Store, index: Index, genesis: Genesis, head: Head) -> None:
         self.store, self.index, self.genesis, self.head = store, index, genesis, head
         self.state = State.load(index, genesis.identity(), genesis.version, head.height + 1)
-        self._blocks: dict[int, blocks.Block] = {}
-        self._signed: set[tuple[int, int]] = set()  # statements of those blocks whose records were checked
+        self._blocks: dict[int, blocks.Block] = {}  # the last one used is the last one here
+        self._weight = 0
+        self._signed: dict[int, dict[int, _Signed]] = {}  # by height: the statements of those blocks that were checked
         self._nodes: dict[tuple[int, int, int], LogNode] = {}
+        # What was found true of sealed things, which is so of their copies read later too.
+        self._authors: dict[tuple[int, int], str] = {}
+        self._movements: dict[Ref, Movement] = {}
         self._tops: dict[int, bytes] = {}
         self._units: set[str] = set()
         self.block = read_block(store, index.block_offset(head.height), head.height)
@@ -242,12 +256,27 @@ class Reader:
             VerificationError: ``CC-INDEX``: it is not there, or stands otherwise.
         """
         inflow = self.index.movement(gift.account, gift.movement)
-        sealed = next((found for found in gifts_of(self.index, inflow) if found.id == gift.id), None)
+        sealed = self._gift_in(inflow, gift)
         if sealed is None or (sealed.offset, sealed.amount, sealed.place) != (gift.offset, gift.amount, gift.place):
             raise VerificationError(
                 "CC-INDEX", f"the index says another amount or place of gift {gift.id!r} than was sealed"
             )
         return sealed
+
+    def _gift_in(self, inflow: Movement, gift: GiftAt) -> GiftAt | None:
+        """Return the gift of this id that an inflow holds, if it does."""
+        signed = self._checked(inflow.place)
+        runs = signed.runs.get(inflow.place.record)
+        if runs is not None:
+            record = self.record(inflow.place)
+            assert isinstance(record, records.Gifts)
+            series, _, number = gift.id.partition("/")
+            found = runs.find(int(number)) if series == record.series else None
+            return _of_batch(gift.id, inflow.place, inflow.account, inflow.index, found) if found is not None else None
+        listed = signed.gifts.get(inflow.place.record)
+        if listed is None:
+            listed = signed.gifts[inflow.place.record] = {each.id: each for each in gifts_of(self.index, inflow)}
+        return listed.get(gift.id)
 
     # --------------------------------------------------------------------------------------------- checking
 
@@ -257,7 +286,7 @@ class Reader:
         Raises:
             VerificationError: the block is damaged, or is not the one in the log.
         """
-        block = self._blocks.get(height)
+        block = self._blocks.pop(height, None)
         if block is None:
             block = read_block(self.store, self.index.block_offset(height), height)
             leaf = block.header.hash()
@@ -273,33 +302,55 @@ class Reader:
                 raise VerificationError(
                     "CC-STATEMENTS-ROOT", f"block {height} holds other statements than were sealed", block=height
                 )
-            if len(self._blocks) >= 64:
-                self._blocks.clear()
-                self._signed.clear()
-            self._blocks[height] = block
+            self._weight += _weight(block)
+            while self._blocks and (len(self._blocks) >= _BLOCKS or self._weight > _COLUMNS):
+                oldest = next(iter(self._blocks))
+                self._weight -= _weight(self._blocks.pop(oldest))
+                self._signed.pop(oldest, None)
+        self._blocks[height] = block
         return block
 
     def statement(self, place: Place) -> statements.SignedStatement:
         """Return the statement at a place, its records and gift columns checked against what its author signed."""
+        return self._checked(place).statement
+
+    def _checked(self, place: Place) -> _Signed:
         block = self.checked_block(place.height)
-        if place.statement >= len(block.statements):
-            raise self._unfit()
-        statement = block.statements[place.statement]
-        if place[:2] not in self._signed:
+        known = self._signed.setdefault(place.height, {})
+        found = known.get(place.statement)
+        if found is None:
+            if place.statement >= len(block.statements):
+                raise self._unfit()
+            statement = block.statements[place.statement]
             statements.check_records_root(statement)
-            _check_columns(statement, place.height)
-            self._signed.add(place[:2])
-        return statement
+            found = known[place.statement] = _Signed(statement, _check_columns(statement, place.height))
+        return found
+
+    def runs(self, place: Place) -> columns.Runs:
+        """Return the gift columns of the `gifts` record at a place, after checking them.
+
+        Raises:
+            VerificationError: no such record stands there, or its columns are not those that were sealed.
+        """
+        found = self._checked(place).runs.get(place.record)
+        if found is None:
+            raise self._unfit()
+        return found
 
     def check_author(self, place: Place) -> str:
         """Check the signatures of the statement at a place; return its author's party id."""
-        statement = self.statement(place)
-        self.state.height = place.height
-        try:
-            statements.check_signatures(statement, self.genesis.identity(), lambda key: self.state.signer(key)[1])
-            return self.state.signer(statement.header.author)[0].id
-        finally:
-            self.state.height = self.head.height + 1
+        key = (place.height, place.statement)
+        found = self._authors.get(key)
+        if found is None:
+            statement = self.statement(place)
+            self.state.height = place.height
+            try:
+                statements.check_signatures(statement, self.genesis.identity(), lambda key: self.state.signer(key)[1])
+                found = self.state.signer(statement.header.author)[0].id
+            finally:
+                self.state.height = self.head.height + 1
+            _keep(self._authors, key, found)
+        return found
 
     def signers(self, place: Place) -> tuple[str, ...]:
         """Return the party ids of all that signed the statement at a place, its author first; `check_author` checks."""
@@ -308,10 +359,13 @@ class Reader:
 
     def record(self, place: Place) -> records.Record:
         """Return the record at a place, after checking its block."""
-        statement = self.statement(place)
-        if place.record >= len(statement.record_bytes):
-            raise self._unfit()
-        return records.decode_record(statement.record_bytes[place.record])
+        signed = self._checked(place)
+        found = signed.records.get(place.record)
+        if found is None:
+            if place.record >= len(signed.statement.record_bytes):
+                raise self._unfit()
+            found = signed.records[place.record] = records.decode_record(signed.statement.record_bytes[place.record])
+        return found
 
     def gift(self, gift_id: str) -> GiftAt:
         """Return where a gift stands; one of a series, after a check of the columns that say so, or deny it.
@@ -320,16 +374,17 @@ class Reader:
             NotFoundError: ``CC-UNKNOWN-GIFT``.
             VerificationError: the columns are not those that were sealed.
         """
-        try:
+        if "/" not in gift_id:
             gift = known_gift(self.index, gift_id)
-        except NotFoundError:
-            series, _, number = gift_id.partition("/")
-            digits = number.isascii() and number.isdigit() and len(number) < 20
-            if digits and (batch := self.index.find_batch(series, int(number))) is not None:
-                self.statement(batch.place)
-            raise
-        self.statement(gift.place)
-        return gift
+            self.statement(gift.place)
+            return gift
+        series, number = gift_id.split("/", 1)
+        digits = number.isascii() and number.isdigit() and len(number) < 20
+        batch = self.index.find_batch(series, int(number)) if digits else None
+        found = self.runs(batch.place).find(int(number)) if batch is not None else None
+        if batch is None or found is None or str(found.id) != number:
+            raise NotFoundError("CC-UNKNOWN-GIFT", f"this ledger holds no gift {gift_id!r}", id=gift_id)
+        return _of_batch(gift_id, batch.place, batch.account, batch.movement, found)
 
     def time(self, place: Place) -> int:
         """Return when the block of a place was sealed, UTC seconds."""
@@ -346,6 +401,9 @@ class Reader:
 
     def check_movement(self, movement: Movement) -> None:
         """Check one movement, as `check_movements` does."""
+        ref = (movement.account, movement.index)
+        if self._movements.get(ref) == movement:
+            return
         account = self.state.account(movement.account)
 
         def node(level: int, position: int) -> LogNode:
@@ -366,6 +424,7 @@ class Reader:
                 account=account.id,
                 movement=movement.index,
             )
+        _keep(self._movements, ref, movement)
 
     def _top(self, number: int) -> bytes:
         if number not in self._tops:
@@ -387,16 +446,57 @@ class Reader:
         return unit
 
 
-def _check_columns(statement: statements.SignedStatement, height: int) -> None:
-    """Check the gift columns of a statement against its records, which were checked; no seal covers them otherwise."""
+class _Signed:
+    """A statement whose records and columns were checked, and what was read out of it since.
+
+    Attributes:
+        runs: The gift columns, by their record; the other dicts too are by record.
+        records: Records that were decoded.
+        gifts: The gifts of inflows that begin there, by id.
+    """
+
+    __slots__ = ("gifts", "records", "runs", "statement")
+
+    def __init__(self, statement: statements.SignedStatement, runs: dict[int, columns.Runs]) -> None:
+        self.statement, self.runs = statement, runs
+        self.records: dict[int, records.Record] = {}
+        self.gifts: dict[int, dict[str, GiftAt]] = {}
+
+
+def _keep(found: dict[K, V], key: K, value: V) -> None:
+    if len(found) >= _ROWS:
+        found.clear()
+    found[key] = value
+
+
+def _weight(block: blocks.Block) -> int:
+    """Return the bytes of a block's gift columns, by far the most of a block that has some."""
+    return sum(len(data) for statement in block.statements for data in statement.columns)
+
+
+def _of_batch(id_: str, place: Place, account: int, movement: int, gift: columns.Gift) -> GiftAt:
+    return GiftAt(id_, place, account, movement, gift.offset, gift.amount, gift.donor, gift.second)
+
+
+def _check_columns(statement: statements.SignedStatement, height: int) -> dict[int, columns.Runs]:
+    """Check the gift columns of a statement against its records, which were checked; no seal covers them otherwise.
+
+    Returns:
+        The columns by the number of their record.
+    """
     kind = bytes((records.Gifts.KIND,))
-    made = [records.decode_record(data) for data in statement.record_bytes if data[1:2] == kind]
+    made = {
+        number: records.decode_record(data)
+        for number, data in enumerate(statement.record_bytes)
+        if data[1:2] == kind
+    }
     if len(made) != len(statement.columns):
         raise VerificationError("CC-GIFTS-ROOT", f"block {height} has gift columns too many or too few", block=height)
-    for record, found in zip(made, statement.columns, strict=True):
+    checked = {}
+    for (number, record), found in zip(made.items(), statement.columns, strict=True):
         assert isinstance(record, records.Gifts)
         try:
-            columns.check_sealed(found, record.width, record.root)
+            checked[number] = columns.check_sealed(found, record.width, record.root)
         except VerificationError as error:
             raise VerificationError(error.code, f"block {height}: {error.message}", block=height) from error
-
+    return checked

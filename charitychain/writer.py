@@ -131,7 +131,7 @@ class Writer:
 
     def _build(self, entry: entries.Entry) -> entries.Built:
         kind = entries.check_form(entry)
-        if "because_of" in entry:
+        if "because_of" in entry or kind == "received":
             self.core.settle_reversals()
         for about in ("reverses", "acknowledges", "replaces", "line", "because_of"):
             if isinstance(entry.get(about), str):

@@ -50,6 +50,9 @@ def main() -> int:
             "first out none of this book's disclosed gifts goes through more than two.)"
         )
         run("trace", book.TRACED_CHAIN)
+        _say("The donor gets the same as a file of proofs, and checks it at home, with no ledger and no trust in us:")
+        run("receipt", "make", book.TRACED_CHAIN)
+        run("receipt", "verify", f"{book.TRACED_CHAIN}.ccr", last=14)
         _say("And backwards: whose gifts paid for this grant?")
         run("sources", book.SOURCES_OF, "--limit", "8")
         where = _flip(folder / LEDGER)
@@ -71,7 +74,7 @@ class _Runner:
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]),
         }
 
-    def __call__(self, *command: str, expected: int = 0) -> None:
+    def __call__(self, *command: str, expected: int = 0, last: int | None = None) -> None:
         print(f"$ charitychain {' '.join(command)}", flush=True)
         done = subprocess.run(
             [sys.executable, "-m", "charitychain", *command],
@@ -81,7 +84,10 @@ class _Runner:
             stderr=subprocess.STDOUT,
             check=False,
         )
-        sys.stdout.write(done.stdout.decode().replace(str(self._folder) + os.sep, ""))
+        lines = done.stdout.decode().replace(str(self._folder) + os.sep, "").splitlines(keepends=True)
+        if last is not None and len(lines) > last:
+            lines = [f"… {len(lines) - last} lines of the trace\n", *lines[-last:]]
+        sys.stdout.write("".join(lines))
         print(f"(exit code {done.returncode})\n" if done.returncode else "", flush=True)
         self.good = self.good and done.returncode == expected
 

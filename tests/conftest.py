@@ -12,11 +12,12 @@ from charitychain.ledger import Ledger
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point the configuration and state folders at a place of the test's own."""
+    """Point the configuration, state and cache folders at a place of the test's own."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     for name in (
         "CHARITYCHAIN_LEDGER",
         "CHARITYCHAIN_KEYS",

@@ -88,8 +88,6 @@ def audit_sign(
         raise KeyAccessError("CC-KEY-MISSING", f"the key of the auditor {auditor.name} is not in {keyring.directory}")
     meter = output.Meter("Verifying")
     with opened(ledger) as found:
-        if any(key.key == auditor.public_key for party in found.reader().parties for key in party.keys):
-            raise KeyAccessError("CC-KEY-USED", "that is the key of a party of this ledger; an auditor has another one")
         try:
             report = found.verify(heads=Heads(state_directory(os.environ)), progress=meter)
         finally:
@@ -104,6 +102,8 @@ def audit_sign(
                 output.say(f"Warning: {warning}")
             output.say("Nothing was signed.")
             return 8
+        if any(key.key == auditor.public_key for party in found.reader().parties for key in party.keys):
+            raise KeyAccessError("CC-KEY-USED", "that is the key of a party of this ledger; an auditor has another one")
         seal, key = report.checkpoint.encode(), keyring.load(entry, passphrases(options))
         cosigned = add_lines(seal, cosign(seal, auditor.name, key, int(time.time())))
         keep_cosigned(found.path, found.reader(), cosigned, [auditor])

@@ -33,7 +33,8 @@ from charitychain.units import BUILT_IN
 
 __all__ = ["check_bound", "check_chosen"]
 
-_CHOOSING = (Kind.DISBURSED, Kind.SPENT)
+_WITHIN = (Kind.DISBURSED, Kind.SPLIT, Kind.FUNDED, Kind.GIVEN_BACK)
+
 
 
 def check_bound(shown: Shown) -> None:
@@ -42,18 +43,50 @@ def check_bound(shown: Shown) -> None:
     Raises:
         VerificationError: ``CC-RECEIPT``.
     """
+    for place in shown.places():
+        if len(shown.moves(place)) not in _count(shown.record(place)):
+            raise misfit(f"the record at {tuple(place)} made another number of movements than such a record makes")
     for ref, movement in shown.movements.items():
         place = movement.place
         made = shown.moves(place)
         if ref not in made:
             raise misfit(f"the record at {tuple(place)} did not make movement {ref[1]} of account {ref[0]}")
         wanted = list(_made(shown, shown.record(place), place, made))
-        if len(wanted) != len(made):
-            raise misfit(f"the record at {tuple(place)} made another number of movements than such a record makes")
         for at, fields in zip(made, wanted, strict=True):
             found = shown.movements.get(at)
+            if at[0] != fields.get("account", at[0]):
+                raise misfit(f"the record at {tuple(place)} moved units of another account than it says")
             if found is not None and any(getattr(found, name) != value for name, value in fields.items()):
                 raise misfit(f"movement {at[1]} of account {at[0]} is not what the record at {tuple(place)} says")
+            if found is not None and found.place != place:
+                raise misfit(f"two records say that they made movement {at[1]} of account {at[0]}")
+        if movement.kind in _WITHIN:
+            _check_unit(shown, movement)
+
+
+def _check_unit(shown: Shown, outflow: Movement) -> None:
+    """Check that what passes on without being converted stays in its unit."""
+    for ref in [outflow.target, *(part[:2] for part in outflow.parts)]:
+        if ref in shown.movements and shown.accounts[ref[0]].unit != shown.accounts[outflow.account].unit:
+            raise misfit(f"movement {outflow.index} of account {outflow.account} goes on in another unit")
+
+
+def _count(record: records.Record) -> Sequence[int]:
+    """Return how many movements a record may have made."""
+    match record:
+        case records.Reversal():
+            return range(1 << 32)
+        case records.Donation():  # the movement of a run of them is that of its first
+            return (0, 1)
+        case records.Disbursement():
+            return (2,)
+        case records.Split():
+            return (1 + len(record.parts),)
+        case records.Conversion():
+            return (3 if record.funded_from is not None else 2,)
+        case records.Gifts() | records.Expenditure() | records.Refund() | records.Sent() | records.Received():
+            return (1,)
+    return (0,)
 
 
 def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, ...]) -> Iterator[dict[str, Any]]:
@@ -78,6 +111,8 @@ def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, .
             parts = tuple(
                 (number, ref[1], amount) for (number, amount), ref in zip(record.parts, made[1:], strict=False)
             )
+            if sum(amount for _, amount in record.parts) != record.amount:
+                raise misfit(f"the parts of split {record.id!r} do not sum to its amount", id=record.id)
             told = {"amount": record.amount, "named": False, "target": None, "parts": parts}
             yield {"kind": Kind.SPLIT, "account": record.account, **told}
             for number, amount in record.parts:
@@ -85,6 +120,11 @@ def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, .
         case records.Expenditure():
             told = {"amount": record.amount, "target": None, "parts": ()}
             yield {"kind": Kind.SPENT, "account": record.account, **told} | named
+        case records.Sent():
+            told = {"amount": record.amount, "target": None, "parts": ()}
+            yield {"kind": Kind.SENT, "account": record.account, **told} | named
+        case records.Received():
+            yield {**nothing, "kind": Kind.CAME, "account": record.account, "amount": record.amount, "named": False}
         case records.Conversion():
             yield from _conversion(shown, record, refs)
         case records.Refund():
@@ -137,8 +177,8 @@ def _reversal(shown: Shown, record: records.Reversal, made: tuple[Ref, ...]) -> 
         chosen = _known(amount=record.amount) | {"named": record.gift is not None}
         yield {"kind": Kind.REVERSED, "target": None, "parts": ()} | nothing | chosen
         undone = shown.movement(first.account, first.source[1]) if first.source is not None else None
-        if undone is None or first.source is None or first.source[0] != first.account or undone.kind != Kind.SPENT:
-            raise misfit(f"reversal {record.id!r} undoes what is no expenditure of its account", id=record.id)
+        if undone is None or first.source is None or first.source[0] != first.account or undone.kind not in (Kind.SPENT, Kind.SENT):
+            raise misfit(f"reversal {record.id!r} undoes what is neither used nor sent by its account", id=record.id)
         _check_names(shown, record, undone)
     elif (first is not None and first.kind == Kind.GIVEN_BACK) or (second is not None and second.kind == Kind.RETURNED):
         amount = first.amount if first is not None else second.amount if second is not None else 0
@@ -173,6 +213,8 @@ def check_chosen(shown: Shown, gift: GiftAt, flow: Flow, *, whole: bool) -> None
         record = shown.record(movement.place)
         if isinstance(record, records.Reversal):
             _check_taken_back(shown, gift, record, movement, left)
+            if movement.kind == Kind.GIVEN_BACK and record.amount is None and flow.last.get(left, 0) > movement.index:
+                raise misfit(f"reversal {record.id!r} is of all that rested, and left some of it", id=record.id)
         named = record.donation if isinstance(record, records.Refund) else getattr(record, "gift", None)
         if isinstance(record, records.Reversal) and record.gift is None:
             continue
@@ -201,6 +243,8 @@ def _check_taken_back(shown: Shown, gift: GiftAt, record: records.Reversal, move
     came = shown.movements[left]
     if movement.kind == Kind.GIVEN_BACK and came.kind == Kind.RECEIVED:
         _check_names(shown, record, came)
+        if movement.target is None or came.source is None or movement.target[0] != came.source[0]:
+            raise misfit(f"reversal {record.id!r} did not bring back to where it had come from", id=record.id)
     elif movement.kind == Kind.VOIDED and record.reverses == gift.id:
         return
     elif movement.kind != Kind.REVERSED:

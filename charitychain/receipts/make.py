@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from charitychain import columns, merkle, multiproof, note, records
+from charitychain import merkle, multiproof, note, records
 from charitychain.chain import blocks, statements
 from charitychain.reading import Reader
 from charitychain.receipts.check import PIECES
@@ -28,7 +28,7 @@ from charitychain.receipts.wire import (
 )
 from charitychain.records import Place
 from charitychain.state.flow import follow
-from charitychain.state.lookup import GiftAt, columns_at
+from charitychain.state.lookup import GiftAt
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.standing import ACCOUNTS, PARTIES
 from charitychain.sumlog import LogNode, Span, Tag, log_node, span_leaf, span_node
@@ -305,17 +305,15 @@ class Maker:
 
     def _gift(self, gift: GiftAt) -> GiftShown:
         inflow = self._kept.get((gift.account, gift.movement)) or self._reader.movement(gift.account, gift.movement)
-        record, lookup = self._reader.record(gift.place), self._reader.index
-        at = (gift.id, gift.place, gift.account, gift.movement)
+        record, at = self._reader.record(gift.place), (gift.id, gift.place, gift.account, gift.movement)
         if isinstance(record, records.Gifts):
-            packed, size = columns_at(lookup, gift.place), columns.RUN * record.width
-            tree = self._tree(
-                ("gifts", gift.place), lambda: columns.leaves(packed, record.width), partial(span_node, Tag.GIFTS_NODE)
-            )
-            number = columns.run_of(packed, record.width, int(gift.id.rpartition("/")[2]))
-            run = packed[number * size : (number + 1) * size]
+            runs = self._reader.runs(gift.place)
+            tree = self._tree(("gifts", gift.place), lambda: runs.leaves, partial(span_node, Tag.GIFTS_NODE))
+            number = runs.number_of(int(gift.id.rpartition("/")[2]))
+            run = runs.run(number)
             return GiftShown(*at, (number, run), tuple(map(tuple, tree.prove([number]))))
-        assert inflow.gifts is not None
+        if inflow.gifts is None:  # received from another ledger: the whole inflow is the gift
+            return GiftShown(*at, None, ())
         first, count = inflow.place.record, inflow.gifts[0]
         data = self._reader.statement(gift.place).record_bytes
 

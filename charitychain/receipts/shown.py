@@ -29,7 +29,7 @@ from charitychain.basis import Basis
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import decode_genesis
 from charitychain.errors import NotFoundError, VerificationError
-from charitychain.receipts.wire import AccountShown, GiftShown, MovementShown, Receipt, StatementShown
+from charitychain.receipts.wire import AccountShown, GiftShown, IdShown, MovementShown, Receipt, StatementShown
 from charitychain.records import Place
 from charitychain.state.accounts import Summary
 from charitychain.state.lookup import GiftAt, IdAt
@@ -38,12 +38,14 @@ from charitychain.state.parties import PartyKey, PartyState
 from charitychain.state.standing import ACCOUNTS, PARTIES
 from charitychain.sumlog import LogNode, Span, Tag, empty_root, log_node, span_leaf, span_node
 from charitychain.tape import Run
-from charitychain.trie import SumTrie
+from charitychain.trie import SumTrie, TrieRef
 from charitychain.units import BUILT_IN, Unit
 
 __all__ = ["Shown", "ShownAccount", "misfit"]
 
 _T = TypeVar("_T")
+
+_LEAF_BYTES = 40
 
 
 def misfit(why: str, **facts: Any) -> VerificationError:
@@ -97,6 +99,9 @@ class ShownAccount(Summary):
         self.reversed = SumTrie.from_nodes(
             Tag.REVERSED_LEAF, Tag.REVERSED_NODE, tape.reversed, reversed_root, reversed_
         )
+        _check_extents(tape.holes, self)
+        if self.holes.root is not None and self.holes.root.span.high >= self.in_:
+            raise misfit(f"units were named in account {self.id!r} that never came in", account=self.id)
 
     @property
     def size(self) -> int:
@@ -138,7 +143,7 @@ class Shown(Basis):
         for shown in receipt.accounts:
             self._read_log(shown)
         self._gifts = {each.id: self._read_gift(each) for each in receipt.gifts}
-        self._ids = {each.id: IdAt(each.id, self._kind(each.id, each.place), *each[1:]) for each in receipt.ids}
+        self._ids = {each.id: self._read_id(each) for each in receipt.ids}
         self._links = {(each.about, each.kind): each.places for each in receipt.links}
         for place in (place for places in self._links.values() for place in places):
             self.record(place)
@@ -241,6 +246,7 @@ class Shown(Basis):
             movement = found.get(first)
             if movement is not None:
                 placed = _placed(movement, sums)
+                _check_there(placed, account)
                 self.movements[account.number, first] = placed
                 if not placed.is_inflow:
                     self._outflows.setdefault(account.number, []).append(placed)
@@ -250,6 +256,10 @@ class Shown(Basis):
 
     def _read_gift(self, shown: GiftShown) -> GiftAt:
         inflow, record = self.movement(shown.account, shown.movement), self.record(shown.place)
+        if isinstance(record, records.Received) and shown.run is None and not shown.proof:
+            if (record.id, shown.place, Kind.CAME) != (shown.id, inflow.place, inflow.kind):
+                raise misfit(f"what was received as {shown.id!r} is shown in another movement")
+            return GiftAt(shown.id, shown.place, inflow.account, inflow.index, 0, inflow.amount)
         if inflow.kind != Kind.DONATED or inflow.gifts is None:
             raise misfit(f"gift {shown.id!r} is shown in a movement that is none of gifts")
         proof = [Span(*each) for each in shown.proof]
@@ -261,7 +271,12 @@ class Shown(Basis):
         data = self._bytes[shown.place]
         leaf = span_leaf(Tag.DONATIONS_LEAF, statements.record_hash(data), record.amount, *[shown.place.record] * 2)
         offset = _offset(Tag.DONATIONS_NODE, inflow.gifts, inflow.amount, number, leaf, proof)
-        if shown.place[:2] != inflow.place[:2] or record.account != inflow.account:
+        first = shown.place == inflow.place
+        if (
+            shown.place[:2] != inflow.place[:2]
+            or record.account != inflow.account
+            or bool(self._moves[shown.place]) is not first
+        ):
             raise misfit(f"gift {shown.id!r} did not go where it is shown")
         return GiftAt(shown.id, shown.place, inflow.account, inflow.index, offset, record.amount, record.donor)
 
@@ -288,11 +303,13 @@ class Shown(Basis):
             found.second,
         )  # fmt: skip
 
-    def _kind(self, id_: str, place: Place) -> int:
-        record = self.record(place)
-        if records.record_id(record) != id_:
-            raise misfit(f"the record shown for the id {id_!r} has another one")
-        return record.KIND
+    def _read_id(self, shown: IdShown) -> IdAt:
+        record = self.record(shown.place)
+        if records.record_id(record) != shown.id:
+            raise misfit(f"the record shown for the id {shown.id!r} has another one")
+        if shown.movement is not None:
+            self.movement(-1 if shown.account is None else shown.account, shown.movement)
+        return IdAt(shown.id, record.KIND, *shown[1:])
 
     # ------------------------------------------------------------------------------------- the basis of answers
 
@@ -431,11 +448,37 @@ def _movement(account: int, shown: MovementShown) -> Movement:
     if shown.kind not in Kind._value2member_map_ or shown.amount < 1:
         raise misfit(f"movement {shown.number} of account {account} is of no known kind, or of nothing")
     takes = tuple(Run(*run) for run in shown.takes)
+    rising = all(one.position + one.length <= other.position for one, other in itertools.pairwise(takes))
+    if shown.named and (not rising or min((run.length for run in takes), default=0) < 1):
+        raise misfit(f"the units that movement {shown.number} of account {account} took are not told one by one")
+    if shown.named and sum(run.length for run in takes) != shown.amount:
+        raise misfit(f"movement {shown.number} of account {account} took another number of units than its amount")
     return Movement(
         account, shown.number, Kind(shown.kind), shown.place, shown.amount, source=shown.source, second=shown.second,
         conversion=shown.conversion, previous=shown.previous, gifts=shown.gifts, named=bool(shown.named), takes=takes,
         target=shown.target, parts=shown.parts,
     )  # fmt: skip
+
+
+def _check_there(m: Movement, account: Summary) -> None:
+    """Check that no more had left than had come in, and that what a movement takes was there."""
+    there = m.in_before if m.takes and not account.pro_rata else m.balance_before
+    end = sum(m.takes[-1]) if m.takes else m.amount
+    if m.balance_before < 0 or (not m.is_inflow and (m.amount > m.balance_before or end > there)):
+        raise misfit(f"movement {m.index} takes more than was there in account {account.id!r}", account=account.id)
+
+
+def _check_extents(nodes: Sequence[bytes], account: Summary) -> None:
+    """Check that holes hold as many units as they are long, and what is below a node no more than fits between."""
+    for data in nodes:
+        if len(data) == _LEAF_BYTES:
+            low, high, total = (int.from_bytes(data[at : at + 8], "big") for at in (0, 8, 16))
+            fits = total == high - low + 1
+        else:
+            spans = [TrieRef.unpack(data[at:][: len(data) // 2]).span for at in (0, len(data) // 2)]
+            fits = all(0 < span.sum <= span.high - span.low + 1 for span in spans)
+        if not fits:
+            raise misfit(f"what was named in account {account.id!r} is more than there is room for", account=account.id)
 
 
 def _placed(m: Movement, sums: tuple[int, int, int, int]) -> Movement:

@@ -325,12 +325,18 @@ def reversals_of(
     """Yield what undid an outflow, oldest first, each with its map on the boundaries of what was left then."""
     leaf = account.reversed.find(outflow.index)
     chain: list[Movement] = []
-    last = leaf.first if leaf else None
+    last, above, total = leaf.first if leaf else None, account.size, leaf.sum if leaf else 0
     while last is not None:
         chain.append(lookup.movement(account.number, last))
-        last = chain[-1].previous
+        if not outflow.index < last < above or chain[-1].source != (account.number, outflow.index):
+            raise index_lies(account)
+        above, last = last, chain[-1].previous
+    if total != sum(reversal.amount for reversal in chain) or total > outflow.amount:
+        raise index_lies(account)
     left, done = outflow.amount, 0
     for reversal in reversed(chain):
+        if reversal.named and sum(reversal.takes[-1]) > left:
+            raise index_lies(account)
         if reversal.named:
             yield reversal, partial(named_cut, takes=reversal.takes)
         else:

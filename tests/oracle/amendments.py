@@ -30,6 +30,7 @@ _PERIODS: tuple[dict[str, str], ...] = (
 )  # fmt: skip
 _DATED = frozenset({
     "account-change", "donation", "gifts", "disbursement", "split", "expenditure", "conversion", "refund", "reversal",
+    "sent", "received",
 })  # fmt: skip
 _AGAIN = {
     "donation": {"donation"}, "expenditure": {"expenditure"}, "disbursement": {"disbursement", "split"},

@@ -41,6 +41,8 @@ class Checks:
         # How many records were looked at.
         self.time = 0
         self.expenditures: dict[str, Expenditure] = {}
+        # What went to other ledgers.
+        self.sends: dict[str, Any] = {}
         # Disbursements and splits.
         self.transfers: dict[str, Transfer] = {}
         # Of whatever can be replaced: its kind, its account, and who entered it.
@@ -73,6 +75,8 @@ class Checks:
             return self.donations[about][0].terms.owner
         if named is None and about in self.expenditures:
             return self.expenditures[about].account.terms.owner
+        if named is None and about in self.sends:
+            return str(self.sends[about].account.terms.owner)
         if named is None and about in self.transfers:
             return self.transfers[about].source.terms.owner
         return self.accounts[named].terms.owner if named in self.accounts else "self"

@@ -12,7 +12,8 @@ splits, donations, pledges and single gifts' shares of a use reversed in parts, 
 reversed in parts, in circles, with levies)
 and `terms` (restrictions, caps, naming, levies, closed accounts, and changes of all these). Then `batches` and
 `wild-batches` (corrections, and wild, with batches of 1 to 12 gifts between single donations) and `owners` (several
-parties: accounts that change hands, approvals, gifts entered by an intake).
+parties: accounts that change hands, approvals, gifts entered by an intake) and `trading` (what goes to other ledgers
+and comes from them).
 
     >>> [record["record"] for record in random_history(1, "plain", 2)][-2:]
     ['donation', 'expenditure']
@@ -28,12 +29,13 @@ from .amendments import DATES, AmendingMaker
 from .makers import Maker
 from .model import CURRENCIES, Model, ModelRefused, Record, format_amount
 from .owning import OwningMaker
+from .trading import TradingMaker
 
 KINDS_1 = ("plain", "records", "reversals", "wild", "funded")
 KINDS_2 = ("corrections", "splits", "terms")
 KINDS = (*KINDS_1, *KINDS_2)
 # Those above have single donations of one owner's accounts only, which some tests rewrite.
-KINDS_3 = ("batches", "wild-batches", "owners")
+KINDS_3 = ("batches", "wild-batches", "owners", "trading")
 ALL_KINDS = (*KINDS, *KINDS_3)
 
 
@@ -41,6 +43,8 @@ def random_history(seed: int, kind: str, steps: int) -> list[Record]:
     """Return a valid journal: 3 to 8 accounts, then exactly `steps` records of that kind of history."""
     if kind == "owners":
         return OwningMaker(seed, kind).make(steps)
+    if kind == "trading":
+        return TradingMaker(seed, kind).make(steps)
     return (AmendingMaker if kind in (*KINDS_2, *KINDS_3) else Maker)(seed, kind).make(steps)
 
 

@@ -52,6 +52,10 @@ WEIGHTS: dict[str, dict[str, int]] = {
         "funded": 1, "refund": 2, "reversal": 3, "back": 5, "unreceive": 5, "pledge": 1, "unpledge": 1, "change": 3,
         "hand-over": 4,
     },
+    "trading": {
+        "donation": 3, "gifts": 1, "sent": 5, "received": 5, "unsend": 3, "disbursement": 4, "named": 3, "split": 2,
+        "expenditure": 4, "conversion": 2, "refund": 3, "reversal": 3, "back": 2, "unreceive": 4, "change": 1,
+    },
 }  # fmt: skip
 
 # Several accounts of few units: only then do circles close and a gift meets itself in a conversion.
@@ -67,6 +71,7 @@ UNITS: dict[str, tuple[tuple[str, ...], ...]] = {
     "batches": (("CNY",), ("JPY",), ("CNY", "USD"), ("CNY", "MASK")),
     "wild-batches": (("CNY", "MASK"), ("CNY", "JPY"), ("JPY", "STEP")),
     "owners": (("CNY",), ("JPY",), ("CNY", "STEP")),
+    "trading": (("CNY",), ("JPY",), ("CNY", "MASK")),
 }
 
 

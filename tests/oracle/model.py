@@ -17,7 +17,8 @@ How value moves:
 - a split takes its coins by the source's rule, as one outflow; each part in the order given takes evenly (phi 0) from
   what the parts before it left, and the last part takes the rest.
 
-How it comes back is told in `undoing`: of an expenditure, a disbursement, a split, a gift or a pledge.
+How it comes back is told in `undoing`: of an expenditure, a disbursement, a split, a gift or a pledge. What leaves for
+another ledger, or comes from one, is told in `crossing`.
 
 A batch of a series is as many single gifts, laid down in their order; each is named SERIES/NUMBER. Numbers rise
 through all batches of a series, whatever account they go to, and only the party that opened it goes on with it.
@@ -70,9 +71,9 @@ from .coins import (
     parse_number,
     take_evenly,
 )
+from .crossing import Crossing
 from .terms import ANYTHING, ModelRefused, Record, Terms
 from .tracing import Trace, canonical
-from .undoing import Undoing
 
 __all__ = [
     "COMMODITIES", "CURRENCIES", "LARGEST", "Coin", "Model", "ModelRefused", "Record", "Trace", "canonical",
@@ -85,7 +86,7 @@ CHANGEABLE = {
 }  # fmt: skip
 
 
-class Model(Undoing):
+class Model(Crossing):
     """All accounts, coin by coin, after the records applied so far.
 
     Args:
@@ -154,6 +155,8 @@ class Model(Undoing):
             "conversion": self._conversion,
             "refund": self._refund,
             "reversal": self._reversal,
+            "sent": self._sent,
+            "received": self._received,
         }
         self.time += 1
         self._check_date(record)

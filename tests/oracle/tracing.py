@@ -2,7 +2,7 @@
 
 Rules upheld here:
 
-- in every unit: gift + given = uses + held + refunds + converted + reversed;
+- in every unit: gift + given = uses + held + refunds + sent + converted + reversed;
 - no coin is in two places, and nothing is minted but by donations and conversions.
 
 It leaves the moving of coins to the model. `canonical` is what two traces are compared by:
@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .coins import Account
     from .model import Model
 
 Trace = dict[str, Any]
@@ -31,12 +32,17 @@ SHAPE: dict[str, tuple[str, ...]] = {
     "converted": ("id", "amount", "unit", "gives", "gives_unit"),
     "refunds": ("id", "amount", "unit", "donation"),
     "reversed": ("id", "amount", "unit"),
+    "sent": ("id", "account", "amount", "unit"),
 }
 
 
-def trace(model: Model, donation_id: str) -> Trace:
-    """Return the canonical trace of one gift; assert that it sums in every unit."""
-    account, amount = model.donations[donation_id]
+def trace(model: Model, donation_id: str, of: tuple[Account, int] | None = None) -> Trace:
+    """Return the canonical trace of one gift; assert that it sums in every unit.
+
+    Args:
+        of: The account and the count of coins, where the name is not that of a gift.
+    """
+    account, amount = of if of is not None else model.donations[donation_id]
     # (unit) -> gift + given, and (unit) -> used + held + refunded + converted + reversed
     came: Counter[str] = Counter({account.unit: amount})
     ended: Counter[str] = Counter()
@@ -82,11 +88,21 @@ def trace(model: Model, donation_id: str) -> Trace:
         if count := sum(donation_id in coin.trails for coin in gone.coins):
             ended[gone.unit] += count
             reversed_.append({"id": reversal_id, "amount": model.text(count, gone.unit), "unit": gone.unit})
+    sent: list[dict[str, Any]] = []
+    for send_id, send in model.sends.items():
+        paths = Counter(coin.trails[donation_id] for coin in send.coins if donation_id in coin.trails)
+        for path, count in paths.items():
+            ended[send.account.unit] += count
+            sent.append({
+                "id": send_id, "account": send.account.id, "amount": model.text(count, send.account.unit),
+                "unit": send.account.unit, "path": list(path),
+            })  # fmt: skip
     assert +came == +ended, f"{donation_id}: came {dict(came)}, ended {dict(ended)}"
     return canonical({
         "donation": donation_id, "account": account.id, "amount": model.text(amount, account.unit),
         "unit": account.unit, "refunded": model.text(refunded, account.unit),
         "uses": uses, "held": held, "converted": converted, "refunds": refunds, "reversed": reversed_,
+        "sent": sent,
     })  # fmt: skip
 
 
@@ -118,6 +134,9 @@ def check(model: Model) -> None:
         assert sum(count for _, count in model.sources(use_id)) == len(use.coins), use_id
         resting[use.account.unit] += len(use.coins)
         seen += map(id, use.coins)
+    for send in model.sends.values():
+        resting[send.account.unit] += len(send.coins)
+        seen += map(id, send.coins)
     for gone_id, gone in (model.refunds | model.unreceived).items():
         assert all(coin.payer == gone.donation for coin in gone.coins), gone_id
         resting[gone.unit] += len(gone.coins)
@@ -144,16 +163,16 @@ def canonical(trace: Mapping[str, Any]) -> Trace:
     """Return a trace with the pinned keys only and its lists sorted, so that two traces can be compared with `==`.
 
     Two entries for one use and path stay two. What rests in an account is one, whatever its state. A missing payee or
-    purpose is an empty one, and a missing `reversed` an empty list.
+    purpose is an empty one, and a missing `reversed` or `sent` an empty list.
     """
     result: Trace = {key: trace[key] for key in ("donation", "account", "amount", "unit", "refunded")}
     for name, keys in SHAPE.items():
         entries: list[dict[str, Any]] = []
-        for entry in trace.get(name, []) if name == "reversed" else trace[name]:
+        for entry in trace.get(name, []) if name in ("reversed", "sent") else trace[name]:
             kept: dict[str, Any] = {
                 key: (entry.get(key) or "") if key in ("payee", "purpose") else entry[key] for key in keys
             }
-            if name == "uses":
+            if name in ("uses", "sent"):
                 kept["path"] = list(entry["path"])
             same = [each for each in entries if name == "held" and each["account"] == kept["account"]]
             if same:

@@ -38,6 +38,9 @@ class Undoing(Promising):
         self.given_on: dict[str, tuple[str, str | None]] = {}
         """The pledge of each donation that names one, and the gift that it matches."""
 
+    def _reverse_sent(self, record_id: str, record: Mapping[str, Any], wrong: Any) -> None:
+        raise NotImplementedError
+
     def _refund(self, record_id: str, record: Mapping[str, Any]) -> None:
         donation = record["donation"]
         if donation not in self.donations:
@@ -49,7 +52,11 @@ class Undoing(Promising):
         if not 1 <= amount <= there:
             raise ModelRefused("refund", f"{account.id} holds {there} minor units of {donation}")
         self.refunds[record_id] = Gone(donation, account.unit, account.take_of_gift(donation, amount))
-        self._enter_now(account, record, "given", -amount)
+        self._enter_now(account, record, self._booked_as(donation), -amount)
+
+    def _booked_as(self, gift: str) -> str:
+        """Return what a gift counts as by the books."""
+        return "given"
 
     def _reversal(self, record_id: str, record: Mapping[str, Any]) -> None:
         wrong = record["reverses"]
@@ -59,6 +66,8 @@ class Undoing(Promising):
             raise ModelRefused("unknown-donation", f"no donation {record['gift']}")
         if wrong in self.expenditures and "from" not in record:
             self._reverse_expenditure(record_id, record, self.expenditures[wrong])
+        elif wrong in self.sends and "from" not in record:
+            self._reverse_sent(record_id, record, self.sends[wrong])
         elif wrong in self.transfers:
             self._reverse_transfer(record_id, record, self.transfers[wrong])
         elif wrong in self.donations and "gift" not in record and "from" not in record:
@@ -130,7 +139,7 @@ class Undoing(Promising):
         for name, coins in taken.items():
             self.accounts[name].cut(coins)
         owner, year, time = self.given_under[wrong]
-        self._enter(home.id, owner, year, "given", -amount)
+        self._enter(home.id, owner, year, self._booked_as(wrong), -amount)
         for _, coin in chosen:
             here, since = home, time
             for hop in coin.hops:

@@ -210,7 +210,8 @@ def _check_gift(told: Entry, known: dict[str, tuple[Decimal, Decimal]]) -> None:
         assert Decimal(end["amount"]) > 0 and ("how" in end) == (end["state"] == "acknowledged")
         states[end["state"], end["unit"]] += Decimal(end["amount"])
     sums: Counter[tuple[str, str]] = Counter()
-    for name, key in (("refunded", "refunds"), ("converted", "converted"), ("reversed", "reversed"), ("", "held")):
+    for name, key in (("refunded", "refunds"), ("converted", "converted"), ("reversed", "reversed"), ("sent", "sent"),
+                      ("", "held")):  # fmt: skip
         for part in told.get(key, []):
             sums[name or part["state"], part["unit"]] += Decimal(part["amount"])
     for use in told["uses"]:

@@ -72,16 +72,18 @@ def told(report: Report) -> dict[str, int | str]:
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize("seed", range(5))
 def test_totals_are_sums_over_single_traces(tmp_path: Path, kind: str, seed: int) -> None:
-    """Held, spent, refunded, received and in transit by unit are what the traces of all gifts add up to."""
+    """Held, spent, refunded, sent, received and in transit by unit are what the traces of all gifts add up to."""
     ledger, history = generated(tmp_path, kind, seed)
     with ledger:
         reader = ledger.reader()
         report, state = compute(reader), reader.state
         sums: dict[str, Counter[str]] = {code: Counter() for code in state.units}
-        given = 0
-        for gift in Model(history).donations:
+        given, model = 0, Model(history)
+        for gift in model.donations:
             trace = ledger.trace(gift)
-            given += 1
+            given += gift not in model.receipts
+            for sent in trace.sent:
+                sums[sent.money.code]["sent"] += sent.money.amount
             sums[trace.money.code]["received"] += trace.money.amount - sum(m.money.amount for m in trace.reversed)
             for held in trace.held:
                 if held.state == "in transit":
@@ -105,13 +107,18 @@ def test_totals_are_sums_over_single_traces(tmp_path: Path, kind: str, seed: int
 
             for name in ("received", "refunded", "held", "transit"):
                 assert told_of(name) == sums[code][name], (code, name)
+            if value(report, f"sent.{code}") is not None or sums[code]["sent"]:
+                assert told_of("sent") == sums[code]["sent"]
             assert told_of("spent") + told_of("lost") == sums[code]["spent"], code
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize("seed", range(5))
 def test_received_is_parted_as_the_model_says(tmp_path: Path, kind: str, seed: int) -> None:
-    """Of all gifts and of a year's: by source, by tags at the head, by who owned the account when a gift came."""
+    """Of all gifts and of a year's: by source, by tags at the head, by who owned the account when a gift came.
+
+    What came from other ledgers has a source of its own.
+    """
     rng, tags = random.Random(f"{kind} {seed}"), dict[str, dict[str, str]]()
     history = random_history(seed, kind, 40)
     for line in history:
@@ -121,6 +128,7 @@ def test_received_is_parted_as_the_model_says(tmp_path: Path, kind: str, seed: i
             tags[about] = line["tags"]
     stated = {line.get("id") or line["series"]: line.get("source") for line in history
               if line["record"] in ("donation", "gifts")}  # fmt: skip
+    stated |= {line["id"]: "other ledger" for line in history if line["record"] == "received"}
     model = Model(history)
     ledger, _ = generated(tmp_path, kind, seed, history)
     with ledger:

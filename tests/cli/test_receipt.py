@@ -1,0 +1,141 @@
+"""``receipt`` and ``challenge``: what is written, what it says by itself, and what a file that lies is told."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from cli.conftest import Cli
+
+from charitychain import note
+from charitychain.keys import PrivateKey
+
+
+@pytest.fixture
+def book(village: Cli) -> Cli:
+    """Two gifts, of which one is partly spent; and a batch of three."""
+    village.ok("donate", "edu", "100", "--id", "D-1x")
+    village.ok("donate", "edu", "60", "--id", "D-2x")
+    village.ok("disburse", "edu", "school", "130", "--id", "B-1x")
+    village.ok("spend", "school", "110", "--payee", "Corner Books", "--purpose", "books", "--id", "X-1x")
+    (village.work / "gifts.csv").write_text("id,amount\n7,1.50\n8,2.00\n11,3.25\n")
+    village.ok("import", "gifts.csv", "--account", "edu", "--series", "S")
+    return village
+
+
+def without_ledger(book: Cli) -> None:
+    """Take everything away but the receipts."""
+    for path in book.work.glob("v.ledger*"):
+        path.rename(book.folder / path.name)
+
+
+def test_a_receipt_says_what_the_ledger_says_with_no_ledger_there(book: Cli) -> None:
+    """Of single gifts and of one in a batch; in both forms; the file is named for the gift."""
+    told = {gift: book.json("trace", gift) for gift in ("D-1x", "D-2x", "S/8")}
+    assert [row["file"] for row in book.json("receipt", "make", *told)] == ["D-1x.ccr", "D-2x.ccr", "S-8.ccr"]
+    assert book.json("receipt", "make", "S/8", "--text", "-o", "mail.txt")[0]["file"] == "mail.txt"
+    without_ledger(book)
+    for gift, file in (("D-1x", "D-1x.ccr"), ("D-2x", "D-2x.ccr"), ("S/8", "S-8.ccr"), ("S/8", "mail.txt")):
+        found = book.json("receipt", "verify", file)
+        assert found.pop("receipt")["holds"]
+        assert found == told[gift]
+    mail = (book.work / "mail.txt").read_text()
+    (book.work / "quoted.txt").write_text("See:\r\n" + "\r\n".join("> " + line for line in mail.splitlines()))
+    book.ok("receipt", "verify", "quoted.txt")
+
+
+def test_gifts_that_are_not_there_are_told_and_the_others_written(book: Cli) -> None:
+    """Exit code 4; a file that is there is never written over."""
+    assert "CC-UNKNOWN-GIFT" in book.fails(4, "receipt", "make", "D-9", "D-1x", "-o", ".")
+    assert (book.work / "D-1x.ccr").exists()
+    assert "CC-EXISTS" in book.fails(7, "receipt", "make", "D-1x")
+    book.fails(2, "receipt", "make")
+    book.fails(2, "receipt", "make", "D-1x", "--account", "edu")
+    book.fails(2, "receipt", "make", "D-1x", "--movements", "1-2")
+
+
+def test_what_was_changed_proves_nothing(book: Cli) -> None:
+    """A damaged file is exit code 1, what is no receipt 3; no escape sequence of it reaches the terminal."""
+    book.ok("receipt", "make", "D-1x")
+    data = (book.work / "D-1x.ccr").read_bytes()
+    for at in range(8, len(data), 97):
+        (book.work / "bad.ccr").write_bytes(data[:at] + bytes((data[at] ^ 4,)) + data[at + 1 :])
+        assert "CC-RECEIPT" in book.fails(1, "receipt", "verify", "bad.ccr")
+    for junk in (b"", b"\x1b[2J", data[:-9][4:], b"nothing of a receipt\n" * 9):
+        (book.work / "bad.ccr").write_bytes(junk)
+        assert "\x1b" not in book.fails(3, "receipt", "verify", "bad.ccr")
+    book.fails(3, "receipt", "verify", "not-there.ccr")
+
+
+def test_the_key_and_the_checkpoint_that_one_trusts_decide(book: Cli) -> None:
+    """Another key or another history: exit code 1; a checkpoint of another size cannot be compared: 8."""
+    book.ok("checkpoint", "save", "then.txt")
+    book.ok("receipt", "make", "D-1x")
+    (vkey,) = book.json("checkpoint", "key")["keys"]
+    book.ok("receipt", "verify", "D-1x.ccr", "--operator-key", vkey, "--checkpoint", "then.txt")
+    other = PrivateKey.from_seed(bytes(32))
+    told = note.parse_checkpoint(note.parse_note((book.work / "then.txt").read_bytes()).text)
+    another = note.vkey(told.origin, other.public_key)
+    assert "CC-RECEIPT" in book.fails(1, "receipt", "verify", "D-1x.ccr", "--operator-key", another)
+    fork = note.sign_checkpoint(note.Checkpoint(told.origin, told.size, b"x" * 32, ()), other)
+    (book.work / "fork.txt").write_bytes(fork)
+    assert "two were signed" in book.fails(1, "receipt", "verify", "D-1x.ccr", "--checkpoint", "fork.txt")
+    book.ok("donate", "edu", "1", "--id", "D-more")
+    book.ok("checkpoint", "save", "now.txt")
+    assert "receipt update" in book.fails(8, "receipt", "verify", "D-1x.ccr", "--checkpoint", "now.txt")
+    book.ok("receipt", "update", "D-1x.ccr")
+    for kept in ("then.txt", "now.txt"):
+        book.ok("receipt", "verify", "D-1x.ccr", "--checkpoint", kept)
+
+
+def test_a_receipt_is_brought_forward_and_its_past_stands(book: Cli) -> None:
+    """Through several heads; what was held goes on; an older copy keeps it as it is."""
+    book.ok("receipt", "make", "D-2x")
+    shutil.copy(book.ledger, book.work / "older.copy")
+    for number in range(3):
+        book.ok("spend", "school", "5", "--payee", "P", "--purpose", "pens", "--id", f"X-more-{number}")
+        facts = book.json("receipt", "update", "D-2x.ccr")
+        assert facts["to"] == facts["from"] + 1
+        found = book.json("receipt", "verify", "D-2x.ccr")
+        told = {"X-more-0": "2.50", "X-more-1": "5.00", "X-more-2": "5.00"}
+        assert {use["id"]: use["amount"] for use in found["uses"]} == dict(list(told.items())[: number + 1])
+    before = (book.work / "D-2x.ccr").read_bytes()
+    book.fails(8, "receipt", "update", "D-2x.ccr", "--ledger", "older.copy")
+    assert (book.work / "D-2x.ccr").read_bytes() == before
+    book.ok("init", "other.ledger", "--origin", "v.example", "--no-passphrase", "--keys", "elsewhere")
+    assert "CC-RECEIPT" in book.fails(1, "receipt", "update", "D-2x.ccr", "--ledger", "other.ledger")
+
+
+def test_a_statement_of_account_shows_balance_and_movements(book: Cli) -> None:
+    """All sums, and as many movements as were asked for; a range that the log does not have is refused."""
+    book.ok("receipt", "make", "--account", "school", "--movements", "0-1", "-o", "school.ccr")
+    book.ok("receipt", "make", "--account", "edu", "-o", "edu.ccr")
+    without_ledger(book)
+    found = book.json("receipt", "verify", "school.ccr")["receipt"]
+    assert (found["balance"], found["sums"]["in"], found["count"]) == ("20.00", "130.00", 2)
+    assert [(row["what"], row["amount"], row["record"]) for row in found["movements"]] == [
+        ("received", "130.00", "B-1x"), ("spent", "110.00", "X-1x"),
+    ]  # fmt: skip
+    assert book.json("receipt", "verify", "edu.ccr")["receipt"]["balance"] == "49.25"
+
+
+def test_a_statement_of_what_is_not_there_is_refused(book: Cli) -> None:
+    """An unknown account, and movements beyond the log."""
+    assert "CC-UNKNOWN-ACCOUNT" in book.fails(7, "receipt", "make", "--account", "nothing")
+    assert "CC-RECEIPT" in book.fails(7, "receipt", "make", "--account", "school", "--movements", "0-2")
+    book.fails(2, "receipt", "make", "--account", "school", "--movements", "some")
+
+
+def test_single_facts_are_asked_for_and_checked(book: Cli) -> None:
+    """The movements of a record, the source of an inflow, a movement by its number; kept, they check again."""
+    rows = book.json("challenge", "record", "B-1x", "-o", "answer.ccr")["movements"]
+    assert [(row["account"], row["what"]) for row in rows] == [("edu", "disbursed"), ("school", "received")]
+    assert book.json("receipt", "verify", "answer.ccr")["receipt"]["movements"] == rows
+    assert book.json("challenge", "inflow", "school", "0")["movements"] == rows
+    assert book.json("challenge", "leaf", "school", "1")["movements"][0]["record"] == "X-1x"
+    assert book.json("challenge", "record", "D-1x")["donation"] == "D-1x"
+    assert book.json("challenge", "record", "S/11")["amount"] == "3.25"
+    assert book.json("challenge", "record", "edu")["movements"] == []
+    book.fails(4, "challenge", "record", "X-9")
+    book.fails(7, "challenge", "inflow", "school", "1")
+    book.fails(7, "challenge", "leaf", "school", "9")
