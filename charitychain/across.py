@@ -27,11 +27,13 @@ from charitychain.answers import Money, Sent, Trace
 from charitychain.chain.genesis import Genesis
 from charitychain.errors import NotFoundError, RefusedError, VerificationError
 from charitychain.reading import Reader
+from charitychain.records import Place
 from charitychain.replay import Fault
 from charitychain.state.across import outflow_key
 from charitychain.state.flow import PIECE_LIMIT, follow_runs, lay_run
 from charitychain.state.lookup import Link
 from charitychain.state.movements import Kind
+from charitychain.state.terms import is_as_narrow
 from charitychain.tape import Run
 from charitychain.trace import tell_flow, trace_gift
 from charitychain.units import format_amount
@@ -53,21 +55,25 @@ class Match:
     """Whether a record of what was received fits the ledger that it came from.
 
     `state` is ``matched``, and `sent` the id of the record there; ``unmatched``; or ``unchecked``, where that ledger is
-    not at hand, or the copy of it too old. `why` says what does not fit, or what is missing.
+    not at hand, or the copy of it too old. `why` says what does not fit, or what is missing. `loose` is true where it
+    left an account there whose restriction the one here does not keep.
     """
 
     id: str
+    place: Place
     money: Money
     ledger: str
     origin: str | None
     state: str
     sent: str | None = None
     why: str | None = None
+    loose: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         found = {
             "id": self.id, "amount": str(self.money), "unit": self.money.code, "ledger": self.ledger,
             "origin": self.origin, "state": self.state, "sent": self.sent, "why": self.why,
+            "loose": self.loose or None,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value is not None}
 
@@ -100,18 +106,23 @@ def received_entry(there: Reader, sent: str, *, account: str, id: str) -> dict[s
     }  # fmt: skip
 
 
-def match_of(here: Reader, record: records.Received, others: Readers) -> Match:
-    """Ask the ledger that a record names whether it sent what the record says was received."""
+def match_of(here: Reader, place: Place, record: records.Received, others: Readers) -> Match:
+    """Ask the ledger that a record at a place names whether it sent what the record says was received."""
     there = others.get(record.from_ledger)
     money = Money(record.amount, here.unit_of(here.accounts[record.account]))
-    found = Match(record.id, money, record.from_ledger.hex(), record.from_origin, "unchecked")
+    origin = record.from_origin or (there.genesis.origin if there is not None else None)
+    found = Match(record.id, place, money, record.from_ledger.hex(), origin, "unchecked")
     if there is None:
         return replace(found, why="that ledger is not at hand")
     size = record.checkpoint[0]
     if size > there.head.height + 1:
-        return replace(found, why=f"this copy of it has {there.head.height + 1} blocks, fewer than the {size} it names")
+        return replace(found, why=f"this copy of it has {_blocks(there.head.height + 1)}, and it names {size}")
     sent, why = _sent_by(there, here, record)
-    return replace(found, state="unmatched" if why else "matched", sent=sent, why=why)
+    if why is not None:
+        return replace(found, state="unmatched", sent=sent, why=why)
+    terms, its_terms = here.accounts[record.account].terms, there.accounts[record.movement[0]].terms
+    loose = not is_as_narrow(terms.restriction, its_terms.restriction)
+    return replace(found, state="matched", sent=sent, loose=loose)
 
 
 def _sent_by(there: Reader, here: Reader, record: records.Received) -> tuple[str | None, str | None]:
@@ -120,7 +131,7 @@ def _sent_by(there: Reader, here: Reader, record: records.Received) -> tuple[str
     if record.from_origin not in (None, origin):
         return None, f"that ledger is called {origin}, not {record.from_origin}"
     if not _extends(there, size, root):
-        return None, f"the first {size} blocks of {origin} are not those that it names"
+        return None, f"{origin} begins with other blocks than the {size} that it names"
     if number >= len(there.accounts) or index >= there.accounts[number].size:
         return None, f"{origin} has no such movement"
     outflow = there.movement(number, index)
@@ -146,6 +157,10 @@ def _sent_by(there: Reader, here: Reader, record: records.Received) -> tuple[str
     return sent.id, None
 
 
+def _blocks(count: int) -> str:
+    return f"{count} block{'s' * (count != 1)}"
+
+
 def _extends(reader: Reader, size: int, root: bytes) -> bool:
     """Say whether a ledger begins with the blocks of this root; the index's hashes are not believed."""
     blocks = reader.head.height + 1
@@ -165,7 +180,7 @@ def check_received(here: Reader, others: Readers) -> Iterator[Match]:
             raise VerificationError("CC-INDEX", "the index says that something was received which was not")
         here.check_author(place)
         if here.state.reversed_of(record.id) < record.amount:
-            yield match_of(here, record, others)
+            yield match_of(here, place, record, others)
 
 
 def compare(report: Report, matches: Iterable[Match]) -> None:
@@ -175,9 +190,11 @@ def compare(report: Report, matches: Iterable[Match]) -> None:
         name = match.origin or f"ledger {match.ledger[:16]}…"
         what = f"{match.id} says that {match.money} {match.money.code} came from {name}"
         if match.state == "unmatched":
-            report.faults.append(Fault("CC-UNMATCHED", f"{what}: {match.why}"))
+            report.faults.append(Fault("CC-UNMATCHED", f"{what}: {match.why}", *match.place))
         elif match.state == "unchecked":
             report.warnings.append(f"{what}, which was not checked: {match.why}.")
+        elif match.loose:
+            report.notices.append(f"{what}, out of an account there whose restriction the one here does not keep.")
         fit += match.state == "matched"
     if fit:
         report.notices.append(f"{fit} {'record' if fit == 1 else 'records'} of what was received fit what was sent.")
@@ -192,14 +209,13 @@ def check_predecessor(report: Report, genesis: Genesis, others: Readers) -> None
     origin, blocks = there.genesis.origin, there.head.height + 1
     if told.size > blocks:
         report.warnings.append(
-            f"This ledger goes on from {origin} as of {told.size} blocks; the copy that was given has {blocks}."
+            f"This ledger goes on from {origin} as of {_blocks(told.size)}; the copy that was given has {blocks}."
         )
     elif not _extends(there, told.size, told.root):
-        report.faults.append(
-            Fault("CC-UNMATCHED", f"this ledger goes on from {told.size} blocks that are not the first of {origin}")
-        )
+        why = f"{origin} begins with other blocks than the {told.size} that this ledger goes on from"
+        report.faults.append(Fault("CC-UNMATCHED", why, 0))
     else:
-        report.notices.append(f"This ledger goes on from {origin} as of {told.size} blocks.")
+        report.notices.append(f"This ledger goes on from {origin} as of {_blocks(told.size)}.")
 
 
 def trace_across(here: Reader, gift: str, others: Readers, *, limit: int = PIECE_LIMIT) -> Trace:
@@ -210,10 +226,11 @@ def trace_across(here: Reader, gift: str, others: Readers, *, limit: int = PIECE
         VerificationError: something that the answer rests on is damaged or was not sealed, in any of the ledgers.
     """
     trace = _go_on(trace_gift(here, gift, limit=limit), here, others, limit)
-    record = here.record(here.gift(gift).place)
+    place = here.gift(gift).place
+    record = here.record(place)
     if trace.came is None or not isinstance(record, records.Received):
         return trace
-    match = match_of(here, record, others)
+    match = match_of(here, place, record, others)
     return replace(trace, came=replace(trace.came, state=match.state, id=match.sent, why=match.why))
 
 
@@ -241,7 +258,7 @@ def _received(sent: Sent, here: Reader, there: Reader, others: Readers, limit: i
         if not runs or there.state.reversed_of(record.id) >= record.amount:
             continue
         there.check_author(place)
-        match = match_of(there, record, {here.genesis.identity(): here})
+        match = match_of(there, place, record, {here.genesis.identity(): here})
         why = "it claims units that were received already" if _within(record.spans, taken) else match.why
         if why is not None:
             doubted.append((record.id, why))

@@ -133,7 +133,7 @@ def check_columns(columns: bytes, width: int) -> Span:
 
 
 class Runs:
-    """The runs of a batch, each with its leaf, which tells the run's last id and its sum: so a gift is found at once."""
+    """The runs of a batch, each with its leaf, which tells its last id and its sum: so a gift is found at once."""
 
     __slots__ = ("_before", "columns", "leaves", "width")
 
@@ -203,16 +203,15 @@ def iterate_gifts(columns: bytes, width: int) -> Iterator[Gift]:
         ids = struct.unpack_from(f"<{n}Q", run)
         amounts = struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n)
         for i in range(n):
-            donor = run[8 * n + 16 * i : 8 * n + 16 * i + 16]
-            second = run[24 * n + 16 * i : 24 * n + 16 * i + 16] if width == 48 else _NOBODY
-            yield Gift(
-                ids[i],
-                None if donor == _NOBODY else donor,
-                None if second == _NOBODY else second,
-                amounts[i],
-                offset,
-            )
+            yield Gift(ids[i], *_people(run, width, n, i), amounts[i], offset)
             offset += amounts[i]
+
+
+def _people(run: bytes, width: int, n: int, i: int) -> tuple[bytes | None, bytes | None]:
+    """Return the donor and the second party of gift `i` of the `n` in a run."""
+    donor = run[8 * n + 16 * i : 8 * n + 16 * i + 16]
+    second = run[24 * n + 16 * i : 24 * n + 16 * i + 16] if width == 48 else _NOBODY
+    return None if donor == _NOBODY else donor, None if second == _NOBODY else second
 
 
 def find_gift(columns: bytes, width: int, number: int) -> Gift | None:
@@ -229,4 +228,10 @@ def find_gift(columns: bytes, width: int, number: int) -> Gift | None:
 
 
 def _find_in_run(run: bytes, width: int, number: int) -> Gift | None:
-    return next((gift for gift in iterate_gifts(run, width) if gift.id == number), None)
+    n = len(run) // width
+    ids = struct.unpack_from(f"<{n}Q", run)
+    at = bisect_left(ids, number)
+    if at == n or ids[at] != number:
+        return None
+    amounts = struct.unpack_from(f"<{n}Q", run, len(run) - 8 * n)
+    return Gift(number, *_people(run, width, n, at), amounts[at], sum(amounts[:at]))

@@ -1,4 +1,4 @@
-"""Cosigned checkpoints: what others signed of a ledger's head, asked for, kept beside it, and held against a policy.
+"""Cosigned checkpoints: what others signed of a ledger's head, kept beside it and held against a policy.
 
 Beside ``NAME.ledger`` stands ``NAME.ledger.cosigned``: the last checkpoint that others cosigned, as a note with the
 operator's line and theirs. It is derived from nothing, so losing it is losing their lines, but it is not believed
@@ -14,56 +14,42 @@ Rules upheld here:
 
 - The file is only ever replaced by a note of the same checkpoint, or of one that extends it.
 - Only lines that were verified are kept, and of one key the latest only.
-- What is sent to prove an extension was checked against the ledger's own sealed log: a damaged index accuses nobody.
-- What a witness told is its word alone. Only two signed heads that do not fit prove anything.
 
-Left to others: the forms (`charitychain.cosignature`, `charitychain.policy`), and telling people.
+Left to others: the forms (`charitychain.cosignature`, `charitychain.policy`), and asking (`charitychain.asking`).
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from charitychain import merkle, note, web
+from charitychain import note
 from charitychain.checkpoints import check_extends, operator_keys, read_checkpoint
-from charitychain.cosignature import CosignerKey, add_lines, open_cosigned
+from charitychain.cosignature import CosignerKey, open_cosigned
 from charitychain.durable import replace_file
 from charitychain.errors import (
-    CharitychainError,
     MalformedError,
     RefusedError,
     StorageError,
     UnreadableError,
-    VerificationError,
 )
 from charitychain.note import MAX_NOTE_BYTES, Note, NoteSignature
-from charitychain.policy import MAX_POLICY_BYTES, Policy, Witness, parse_policy
+from charitychain.policy import MAX_POLICY_BYTES, Policy, parse_policy
 from charitychain.reading import Reader
-from charitychain.replay import header_frontier
-from charitychain.witnessing.folder import origin_hash
-from charitychain.witnessing.protocol import SIZE_TYPE, format_request
 
 __all__ = [
-    "ask_witness",
-    "ask_witnesses",
     "check_apart",
     "check_policy",
     "cosigned_checkpoint",
     "cosigned_path",
     "keep_cosigned",
     "log_lines",
-    "prove_extension",
     "read_cosigned",
     "read_policy",
 ]
-
-_TRIES = 4
-_SIZE_BODY = re.compile(rb"(0|[1-9][0-9]{0,18})\n", re.ASCII)
 
 
 def cosigned_path(ledger: Path) -> Path:
@@ -204,132 +190,6 @@ def check_apart(policy: Policy | None, auditors: Sequence[CosignerKey]) -> None:
                     f"the auditor {auditor.name} has the key of {others[auditor.public_key]} of the policy; an auditor"
                     " counts as nothing else",
                 )
-
-
-def prove_extension(reader: Reader, old: int) -> tuple[bytes, ...]:
-    """Return the proof that a ledger's log extends its first `old` blocks; of none and of all it is empty.
-
-    Raises:
-        VerificationError: ``CC-INDEX``: the index gave hashes that are not those of the sealed log.
-    """
-    size = reader.head.height + 1
-    if not old:
-        return ()
-    proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, reader.index.header_node, old, size)
-    try:
-        before = header_frontier(reader.index, old).root()
-        merkle.check_consistency(merkle.RFC6962, proof, old, before, size, reader.log_root)
-    except VerificationError as error:
-        raise VerificationError("CC-INDEX", f"the index does not fit the sealed log: {error.message}") from error
-    return proof
-
-
-def ask_witnesses(ledger: Path, reader: Reader, witnesses: Sequence[Witness]) -> list[int | CharitychainError]:
-    """Ask witnesses, one after the other, to cosign a ledger's head, and keep each one's line beside it at once.
-
-    Returns:
-        For each witness the time of its cosignature in POSIX seconds, or what went wrong with it.
-
-    Raises:
-        VerificationError: ``CC-INDEX``; ``CC-SEAL``: a line that is kept beside the ledger does not hold.
-        UnreadableError: see `read_cosigned`.
-    """
-    kept, seal = read_cosigned(ledger), reader.checkpoint.encode()
-    known: dict[CosignerKey, int] = {}
-    if kept is not None:
-        size = read_checkpoint(kept, "it").size
-        signers = open_cosigned(kept, [each.key for each in witnesses])
-        known = {key: size for key, _ in signers if size <= reader.head.height + 1}
-    outcomes: list[int | CharitychainError] = []
-    for each in witnesses:
-        try:
-            cosigned = seal + ask_witness(reader, each, known.get(each.key, 0))
-            keep_cosigned(ledger, reader, cosigned, [each.key])
-            outcomes.append(dict(open_cosigned(cosigned, [each.key]))[each.key])
-        except CharitychainError as error:
-            if error.code == "CC-INDEX":
-                raise
-            outcomes.append(error)
-    return outcomes
-
-
-def ask_witness(reader: Reader, witness: Witness, known: int = 0) -> bytes:
-    """Ask a witness to cosign a ledger's head; return its verified lines.
-
-    Args:
-        known: The size that the witness cosigned last, as far as is known here; if it knows more, it says so.
-
-    Raises:
-        UnreadableError: ``CC-WEB``: it has no address, or cannot be asked.
-        RefusedError: ``CC-WITNESS``: it does not know this log, or not this key, has forgotten what it cosigned, or
-            answers no sense. ``CC-OLDER``: it has seen more blocks than this copy has.
-        VerificationError: ``CC-FORK``: it says that it has seen another history.
-    """
-    if witness.url is None:
-        raise UnreadableError("CC-WEB", f"the policy names no address of witness {witness.name}")
-    seal, size, cosigned = reader.checkpoint.encode(), reader.head.height + 1, known
-    for _ in range(_TRIES):
-        request = format_request(known, prove_extension(reader, known), seal)
-        answer = web.post(f"{witness.url.rstrip('/')}/add-checkpoint", request, "text/plain; charset=utf-8")
-        if answer.status != 409:
-            break
-        told = _SIZE_BODY.fullmatch(answer.body)
-        if told is None or answer.content_type.partition(";")[0].strip() != SIZE_TYPE:
-            raise _nonsense(witness, answer)
-        known = int(told[1])
-        if known > size:
-            raise _older(f"witness {witness.name} has seen {known} blocks of this ledger and this copy has {size}")
-        if known < cosigned:
-            raise RefusedError(
-                "CC-WITNESS",
-                f"witness {witness.name} cosigned {cosigned} blocks and knows of {known} now: it forgot what it saw, so"
-                " its word is worth nothing more under this key; tell its keeper",
-            )
-    if answer.status == 200:
-        return _verified_lines(seal, witness, answer)
-    if answer.status == 422:
-        seen = f"{witness.url.rstrip('/')}/{origin_hash(reader.genesis.origin)}/checkpoint"
-        raise VerificationError(
-            "CC-FORK",
-            f"witness {witness.name} says that the {known} blocks it has seen of this ledger are not the first of these"
-            f" {size}: two histories were signed. Keep this file, and get the witness's checkpoint from {seen}",
-            witness=witness.name, known=known,
-        )  # fmt: skip
-    why = {
-        403: "does not believe the key that sealed this ledger's head; give it the one that `checkpoint key` prints",
-        404: "does not know this log; its keeper has to make it known, with the key that `checkpoint key` prints",
-        409: "names another size each time; others may be asking it at this moment: try again",
-        429: "has cosigned this log too often in this minute; try again later",
-    }  # fmt: skip
-    if answer.status not in why:
-        raise _nonsense(witness, answer)
-    raise RefusedError("CC-WITNESS", f"witness {witness.name} {why[answer.status]}", witness=witness.name)
-
-
-def _verified_lines(seal: bytes, witness: Witness, answer: web.Answer) -> bytes:
-    """Return the lines of an answer that are the witness's own; others are dropped, as the protocol has it."""
-    try:
-        whole = add_lines(seal, answer.body)
-        signed = open_cosigned(whole, [witness.key])
-    except CharitychainError as error:
-        raise RefusedError(
-            "CC-WITNESS", f"witness {witness.name} sent no cosignature of this checkpoint: {error.message}"
-        ) from error
-    if not signed:
-        raise RefusedError(
-            "CC-WITNESS", f"witness {witness.name} sent no line by the key that the policy names; see which is right"
-        )
-    place = (witness.key.name, witness.key.key_hash)
-    lines = [line for line in note.parse_note(whole).signatures if (line.name, line.key_id) == place]
-    before = note.parse_note(seal)
-    return note.format_note(Note(before.text, (*before.signatures, *lines)))[len(seal) :]
-
-
-def _nonsense(witness: Witness, answer: web.Answer) -> RefusedError:
-    told = answer.body[:200].decode("utf-8", "replace").strip()
-    return RefusedError(
-        "CC-WITNESS", f"witness {witness.name} answered with status {answer.status}: {told}", status=answer.status
-    )
 
 
 def _older(why: str) -> RefusedError:

@@ -34,8 +34,12 @@ __all__ = ["create_file", "make_directory", "replace_file", "sync_directory", "w
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
-def create_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+def create_file(path: Path, data: bytes, mode: int = 0o600, *, sync_name: bool = True) -> None:
     """Create `path` with `data`.
+
+    Args:
+        sync_name: Make the name durable too. Whoever makes many files in a folder may do that once, at their end, by
+            `sync_directory`.
 
     Raises:
         FileExistsError: there is something of that name; it stays untouched.
@@ -48,7 +52,8 @@ def create_file(path: Path, data: bytes, mode: int = 0o600) -> None:
             if error.errno not in _NO_LINKS:
                 raise
             _create_directly(path, data, mode)
-    sync_directory(path.parent)
+    if sync_name:
+        sync_directory(path.parent)
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -173,11 +173,12 @@ class Owners:
 
     def _read(self, account: Summary) -> Iterator[tuple[Place, int]]:
         known, basis = self._known, self._known.basis
-        row = basis.find_id(account.id)
+        changes = basis.links(account.id, Link.CHANGED)
+        row = basis.find_id(account.id) if changes else None  # else its owner is who opened it
         opened = known.get(row.place) if row is not None else None
         if row is not None and isinstance(opened, records.Account) and opened.id == account.id:
             yield row.place, basis.party(opened.owner or known.author(row.place)).number
-        for place in basis.links(account.id, Link.CHANGED):
+        for place in changes:
             change = known.get(place)
             if isinstance(change, records.AccountChange) and change.account == account.number and change.owner:
                 yield place, basis.party(change.owner).number

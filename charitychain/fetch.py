@@ -34,6 +34,7 @@ from charitychain.errors import UnreadableError
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
+    from socket import socket
 
 __all__ = ["Folder", "Source", "Web", "is_url", "open_source"]
 
@@ -46,6 +47,7 @@ _WAIT_FOR_ALL = 900.0
 _REDIRECTIONS = 3
 _ABSENT = {403, 404, 410}  # some buckets answer 403 for what is not there
 _PIECE = 1 << 16
+_BOTH_WAYS = 2  # SHUT_RDWR
 
 
 class Source(Protocol):
@@ -126,6 +128,7 @@ class Web:
     def __init__(self, address: str) -> None:
         self._base = _checked(address.rstrip("/") + "/", address)
         self._connection: HTTPConnection | None = None
+        self._socket: socket | None = None  # of the last question; the connection may have let go of it
         self._host = ("", "")
 
     @property
@@ -144,12 +147,9 @@ class Web:
             watch.cancel()
 
     def _hang_up(self) -> None:
-        import socket
-
-        found = self._connection.sock if self._connection is not None else None
-        if found is not None:
+        if self._socket is not None:
             with suppress(OSError):
-                found.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(_BOTH_WAYS)
 
     def _get(self, address: SplitResult, limit: int, until: float) -> bytes | None:
         for _ in range(_REDIRECTIONS + 1):
@@ -184,6 +184,7 @@ class Web:
             try:
                 connection = self._connect(address)
                 connection.request("GET", address.path or "/", headers={"User-Agent": "charitychain"})
+                self._socket = connection.sock
                 return connection.getresponse()
             except (OSError, HTTPException, ValueError) as error:
                 self.close()
@@ -222,6 +223,7 @@ class Web:
         except UnreadableError:
             self.close()
             raise
+        response.close()  # it is read to its end; the connection waits for this to take the next question
         if response.will_close:
             self.close()
         return b"".join(parts)

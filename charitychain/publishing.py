@@ -27,7 +27,7 @@ from pathlib import Path
 from charitychain import forks, note
 from charitychain.checkpoints import check_extends, read_checkpoint
 from charitychain.cosigned import check_policy, cosigned_checkpoint
-from charitychain.durable import create_file, make_directory, replace_file
+from charitychain.durable import create_file, make_directory, replace_file, sync_directory
 from charitychain.errors import RefusedError, StorageError, VerificationError
 from charitychain.fetch import Folder
 from charitychain.note import MAX_NOTE_BYTES
@@ -77,10 +77,13 @@ def publish(reader: Reader, ledger: Path, folder: Path, *, policy: Policy | None
         raise RefusedError("CC-QUORUM", f"the checkpoint is below the policy, so nothing is published: {missing[0]}")
     source = Folder(folder)
     standing = _standing(reader, source)
-    files = 0
+    files, folders = 0, set[Path]()
     try:
         for path, data in _new_files(reader, source, standing):
             files += _write(folder / path, data)
+            folders.add((folder / path).parent)
+        for each in folders:  # files that an earlier run left are named for good now, too
+            sync_directory(each)
         if source.get(CHECKPOINT, MAX_NOTE_BYTES) != signed:
             replace_file(folder / CHECKPOINT, signed, _MODE)
     except OSError as error:
@@ -142,7 +145,7 @@ def _write(file: Path, data: bytes) -> bool:
     """
     make_directory(file.parent, _FOLDER_MODE)
     try:
-        create_file(file, data, _MODE)
+        create_file(file, data, _MODE, sync_name=False)
     except FileExistsError:
         if file.read_bytes() == data:
             return False

@@ -255,7 +255,8 @@ class Reader:
         Raises:
             VerificationError: ``CC-INDEX``: it is not there, or stands otherwise.
         """
-        inflow = self.index.movement(gift.account, gift.movement)
+        ref = (gift.account, gift.movement)
+        inflow = self._movements.get(ref) or self.index.movement(*ref)
         sealed = self._gift_in(inflow, gift)
         if sealed is None or (sealed.offset, sealed.amount, sealed.place) != (gift.offset, gift.amount, gift.place):
             raise VerificationError(

@@ -87,7 +87,8 @@ def _party_entries(old: Ledger, new: Ledger) -> list[dict[str, Any]]:
     found = []
     for party in state.parties:
         key = party.key_at(state.height)
-        if party.id in known or party.suspended or key is None or not old.at_hand.has(key):
+        at_hand = key is not None and old.at_hand.has(key) and new.at_hand.has(key)
+        if party.id in known or party.suspended or key is None or not at_hand:
             continue
         entry = {"record": "party", "id": party.id, "roles": list(party.roles), "key": key.hex()}
         found.append(entry | ({"title": party.title} if party.title is not None else {}))

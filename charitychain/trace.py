@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from charitychain import records
@@ -68,8 +69,14 @@ def trace_gift(
 
 
 def tell_flow(basis: Basis, gift: GiftAt, flow: Flow, part: tuple[int, int] | None = None) -> Trace:
-    """Put what following a gift, or units ``[first, end)`` of it, found into words; see `trace_gift`."""
+    """Put what following a gift, or units ``[first, end)`` of it, found into words; see `trace_gift`.
+
+    Of a part, the other units are told as not followed.
+    """
     basis.check_movements(flow.touched)
+    if part is not None and part[1] - part[0] < gift.amount:
+        rest = flow.remainder.get(gift.account, 0) + gift.amount - (part[1] - part[0])
+        flow = replace(flow, remainder={**flow.remainder, gift.account: rest})
     return _Telling(basis, gift, flow, part or (0, gift.amount)).tell(basis.sealed_gift(gift).donor)
 
 

@@ -317,6 +317,14 @@ class Writer:
         """Undo an expenditure, disbursement, gift or pledge; without `amount`, all that is left of it."""
         return self.add(_entry("reversal", fields, id=id, reverses=reverses))
 
+    def sent(self, id: str, *, source: str, amount: str, to_ledger: str, **fields: Any) -> bool:
+        """Send value to another ledger, named by its identity (64 hex digits)."""
+        return self.add(_entry("sent", fields, id=id, source=source, amount=amount, to_ledger=to_ledger))
+
+    def received(self, id: str, *, account: str, amount: str, from_ledger: str, **fields: Any) -> bool:
+        """Receive what another ledger sent; `charitychain.across.received_entry` gives all fields."""
+        return self.add(_entry("received", fields, id=id, account=account, amount=amount, from_ledger=from_ledger))
+
     def pledge(self, id: str, *, account: str, amount: str, **fields: Any) -> bool:
         """Record what somebody announces to give; it never counts as received."""
         return self.add(_entry("pledge", fields, id=id, account=account, amount=amount))
@@ -360,8 +368,11 @@ def _listed(entry: entries.Entry) -> list[entries.Entry]:
     return list(listed)
 
 
+_OUTFLOWS = ("disbursement", "split", "expenditure", "conversion", "sent", "refund")
+
+
 def _entry(record: str, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     found = {"record": record, **more, **fields}
-    if "source" in found and record in ("disbursement", "split", "expenditure", "conversion", "refund"):
+    if "source" in found and record in _OUTFLOWS:
         found["from"] = found.pop("source")
     return {name: value for name, value in found.items() if value is not None}

@@ -84,7 +84,7 @@ def _answer(options: dict[str, Any], ask: Callable[[Maker, Ledger], Receipt]) ->
     from charitychain.receipts.wire import encode_receipt
 
     with opened(options["ledger"]) as found:
-        data = encode_receipt(ask(maker_of(found, options["ledger"]), found))
+        data = encode_receipt(ask(maker_of(found), found))
     checked = check_receipt(data, "the answer")
     if options["target"] is not None:
         write_new(options["target"], data, mode=READABLE)

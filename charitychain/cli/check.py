@@ -26,6 +26,7 @@ from charitychain.verify import Report
 @click.option("-l", "--ledger", "option", metavar="LEDGER", help="The ledger file.")
 @click.option("--checkpoint", metavar="FILE", help="A signed checkpoint that this ledger must extend.")
 @click.option("--evidence-to", metavar="FILE", help="If two histories were signed, write the evidence to FILE.")
+@click.option("--afresh", is_flag=True, help="Of a published ledger, forget the copy and fetch all of it again.")
 @with_others
 @formatted
 def verify(
@@ -33,6 +34,7 @@ def verify(
     option: str | None,
     checkpoint: str | None,
     evidence_to: str | None,
+    afresh: bool,
     others: tuple[str, ...],
     format_: str,
     as_json: bool,
@@ -54,8 +56,8 @@ def verify(
     place = ledger_place(ledger if ledger is not None else option)
     known = _read_checkpoint(Path(checkpoint)) if checkpoint else None
     with opened_others(others) as beside, evidence_kept(evidence_to, always=False):
-        report, published = _verified(place, known, beside)
-        if published and report.faults:  # a file may have come damaged, and been mended since: only this says
+        report, published = _verified(place, known, beside, afresh=afresh)
+        if published and report.faults and not afresh:  # a file may have come damaged, and have been mended since
             report, _ = _verified(place, known, beside, afresh=True)
     if report.fork is not None and evidence_to is not None:
         keep_evidence(report.fork, evidence_to)
@@ -71,7 +73,7 @@ def verify(
 
 
 def _verified(
-    place: Path | str, known: bytes | None, beside: Sequence[Ledger], *, afresh: bool = False
+    place: Path | str, known: bytes | None, beside: Sequence[Ledger], *, afresh: bool
 ) -> tuple[Report, bool]:
     """Return the report on a ledger, and whether it is a published one."""
     heads = Heads(state_directory(os.environ))
@@ -160,6 +162,8 @@ def status(ledger: str | None, format_: str, as_json: bool) -> None:
             "size_bytes": found.path.stat().st_size,
             "verified_height": known.height if known else None,
         }
+        if found.genesis.predecessor is not None:
+            facts["predecessor"] = found.genesis.predecessor.identity.hex()
         if as_json or format_ in ("json", "jsonl"):
             output.write_json(facts, line=format_ == "jsonl")
         else:

@@ -12,7 +12,7 @@ from charitychain import armour
 from charitychain.cli import output
 from charitychain.cli.files import read_note, write_new
 from charitychain.cli.proved import facts_of, show_checked
-from charitychain.cli.session import formatted, ledger_path, on_ledger, opened
+from charitychain.cli.session import formatted, on_ledger, opened, opened_others, with_others
 from charitychain.errors import CharitychainError, NotFoundError, RefusedError, UnreadableError, VerificationError
 
 if TYPE_CHECKING:
@@ -40,26 +40,35 @@ def receipt() -> None:
 )
 @click.option("-o", "--output", "target", metavar="FILE", help="Write to FILE; of several gifts, into this folder.")
 @click.option("--text", is_flag=True, help="In a form that survives e-mail.")
+@with_others
 @on_ledger
 @formatted
 def make(
     donation: tuple[str, ...], account: str | None, movements: str | None, target: str | None, text: bool,
-    ledger: str | None, format_: str, as_json: bool,
+    others: tuple[str, ...], ledger: str | None, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Write the receipt of each gift to a file: DONATION.ccr, or -o FILE.
+
+    What was sent to another ledger goes on in it, if that is given by --with.
 
     An unknown id is told on stderr, the others are written; exit code 4.
     """
     if bool(donation) == bool(account) or (movements is not None and account is None):
         raise click.UsageError("Name gifts, or an account with --account; --movements goes with an account.")
+    from charitychain.receipts.spanning import receipts_across
+
     rows, missing = [], 0
-    with opened(ledger) as found:
-        maker = maker_of(found, ledger)
+    with opened(ledger) as found, opened_others(others) as beside:
+        maker = maker_of(found)
+        makers = {each.identity: maker_of(each) for each in (found, *beside)}
         wanted = [account] if account is not None else list(donation)
         folder = Path(target) if target is not None and (len(wanted) > 1 or Path(target).is_dir()) else None
         for id_ in wanted:
             try:
-                pages = [statement_of(maker, found, id_, movements)] if account is not None else maker.gift(id_)
+                if account is not None:
+                    pages = [statement_of(maker, found, id_, movements)]
+                else:
+                    pages = receipts_across(maker, id_, makers)
             except NotFoundError as error:
                 missing += 1
                 output.say(f"Error: {error.message} [{error.code}]")
@@ -76,13 +85,13 @@ def make(
     return 4 if missing else 0
 
 
-def maker_of(found: Ledger, ledger: str | None) -> Maker:
+def maker_of(found: Ledger) -> Maker:
     """Return what makes receipts, with the cosignatures that are kept beside the ledger."""
     from charitychain.cosigned import cosigned_checkpoint
     from charitychain.receipts.make import Maker
 
     reader = found.reader()
-    return Maker(reader, cosigned_checkpoint(ledger_path(ledger), reader))
+    return Maker(reader, cosigned_checkpoint(found.path, reader))
 
 
 def _file_name(id_: str, text: bool) -> str:
@@ -142,10 +151,10 @@ def verify(
     missing, another checkpoint cannot be compared, or a part is computed and not proved.
     """
     checked = _checked(file)
-    short = [*_whose(checked, operator_key), *_compared(checked, known), *_witnessed(checked, policy, auditor_key)]
-    rest = checked.receipt.stops
-    if rest:
-        short.append("a part of the way is computed and not proved; who trusts an auditor's cosignature may believe it")
+    _check_whose(checked, operator_key)
+    short = [*_compared(checked, known), *_witnessed(checked, policy, auditor_key)]
+    if checked.receipt.stops and (auditor_key is None or short):
+        short.append("a part of the way is computed, not proved; only an auditor whom you trust stands for it")
     if as_json or format_ in ("json", "jsonl"):
         told = facts_of(checked) | {"short": short}
         trace = checked.trace.to_dict() if checked.trace is not None else {}
@@ -182,11 +191,11 @@ def _read(file: Path) -> bytes:
         raise UnreadableError("CC-RECEIPT", f"{file.name} is no receipt: {error.message}") from error
 
 
-def _whose(checked: Checked, operator_key: str | None) -> list[str]:
+def _check_whose(checked: Checked, operator_key: str | None) -> None:
     from charitychain import note
 
     if operator_key is None:
-        return []
+        return
     trusted = note.parse_vkey(operator_key)
     try:
         note.open_note(checked.receipt.note, [trusted])
@@ -194,7 +203,6 @@ def _whose(checked: Checked, operator_key: str | None) -> list[str]:
         raise VerificationError(
             "CC-RECEIPT", f"the receipt's checkpoint is not signed by the key that was given: {error.message}"
         ) from error
-    return []
 
 
 def _compared(checked: Checked, known: Path | None) -> list[str]:
@@ -246,9 +254,12 @@ def _witnessed(checked: Checked, policy: Path | None, auditor_key: str | None) -
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "target", metavar="FILE", help="Write to FILE; else FILE is replaced.")
 @click.option("--text", is_flag=True, help="In a form that survives e-mail.")
+@with_others
 @on_ledger
 @formatted
-def update(file: Path, target: str | None, text: bool, ledger: str | None, format_: str, as_json: bool) -> int:
+def update(
+    file: Path, target: str | None, text: bool, others: tuple[str, ...], ledger: str | None, format_: str, as_json: bool
+) -> int:
     """Bring a receipt forward to the ledger's last block, with a proof that nothing before was taken back.
 
     Exit code 1: the receipt does not hold, the ledger does not extend its checkpoint, or what was done with the gift
@@ -258,10 +269,11 @@ def update(file: Path, target: str | None, text: bool, ledger: str | None, forma
     from charitychain.durable import replace_file
     from charitychain.receipts.check import check_receipt
     from charitychain.receipts.compare import changes
+    from charitychain.receipts.spanning import gone_on
     from charitychain.receipts.wire import encode_receipt
 
     old = _checked(file)
-    with opened(ledger) as found:
+    with opened(ledger) as found, opened_others(others) as beside:
         reader = found.reader()
         if found.identity != old.shown.identity:
             raise VerificationError("CC-RECEIPT", f"{file.name} is of another ledger than {found.path}")
@@ -269,7 +281,11 @@ def update(file: Path, target: str | None, text: bool, ledger: str | None, forma
         if known > blocks:
             output.say(f"Note: {file.name} knows {known} blocks, and this copy of the ledger {blocks}; it is kept")
             return 8
-        data = encode_receipt(maker_of(found, ledger).again(old.receipt))
+        maker, makers = maker_of(found), {each.identity: maker_of(each) for each in (found, *beside)}
+        newer = gone_on(maker.again(old.receipt), maker, makers)
+    if len(newer.others) < len(old.receipt.others):
+        output.say("Note: what other ledgers received of the gift is not told any more; give them by --with")
+    data = encode_receipt(newer)
     new = check_receipt(data, "the newer receipt")
     if old.trace is not None and new.trace is not None:
         for change in changes(old.trace, new.trace):

@@ -91,7 +91,7 @@ def _nodes(trace: Trace, limit: int | None) -> Iterator[_Node]:
     for held in trace.held:
         yield f"{_RESTS[held.state]} {safe(held.account)}: {_money(held.money)}", []
     for rest in trace.remainder:
-        yield f"not followed further in {safe(rest.account)}: {_money(rest.money)} (too many pieces)", []
+        yield f"not followed further in {safe(rest.account)}: {_money(rest.money)}", []
     for void in trace.reversed:
         why = f" ({_said(void.reason)})" if void.reason else ""
         yield f"reversed by {safe(void.id)}: {_money(void.money)} was entered wrongly and never received{why}", []

@@ -148,7 +148,8 @@ def request(policy_path: Path, only: tuple[str, ...], ledger: str | None, format
     It goes to NAME.ledger.cosigned; `checkpoint show --cosigned` prints it. Exit code 0: enough for the policy. 8: not
     enough. 7: a witness has seen more blocks than this copy has. 1: a witness says that it has seen another history.
     """
-    from charitychain.cosigned import ask_witnesses, check_policy, cosigned_checkpoint, read_policy
+    from charitychain.asking import ask_witnesses
+    from charitychain.cosigned import check_policy, cosigned_checkpoint, read_policy
 
     policy = read_policy(policy_path)
     asked = [each for each in policy.witnesses if not only or each.name in only]
@@ -186,11 +187,11 @@ def _show(
     asked: list[Witness], outcomes: list[int | CharitychainError], size: int, policy: Policy, missing: tuple[str, ...]
 ) -> None:
     for each, outcome in zip(asked, outcomes, strict=True):
-        name = output.safe(each.name)
         if isinstance(outcome, CharitychainError):
-            output.say(f"{each.name}: {outcome.message} [{outcome.code}]")
+            output.say(f"{outcome.message} [{outcome.code}]")
         else:
-            output.echo(f"{name} cosigned the checkpoint of {size_of(size)} at {moment_of(outcome)}")
+            name = output.safe(each.name)
+            output.echo(f"witness {name} cosigned the checkpoint of {size_of(size)} at {moment_of(outcome)}")
     if not missing:
         output.echo(f"enough for the policy: {output.safe(policy.quorum)}")
     for words in missing:

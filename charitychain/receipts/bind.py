@@ -177,7 +177,8 @@ def _reversal(shown: Shown, record: records.Reversal, made: tuple[Ref, ...]) -> 
         chosen = _known(amount=record.amount) | {"named": record.gift is not None}
         yield {"kind": Kind.REVERSED, "target": None, "parts": ()} | nothing | chosen
         undone = shown.movement(first.account, first.source[1]) if first.source is not None else None
-        if undone is None or first.source is None or first.source[0] != first.account or undone.kind not in (Kind.SPENT, Kind.SENT):
+        left = (Kind.SPENT, Kind.SENT)
+        if undone is None or first.source is None or first.source[0] != first.account or undone.kind not in left:
             raise misfit(f"reversal {record.id!r} undoes what is neither used nor sent by its account", id=record.id)
         _check_names(shown, record, undone)
     elif (first is not None and first.kind == Kind.GIVEN_BACK) or (second is not None and second.kind == Kind.RETURNED):

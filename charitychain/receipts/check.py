@@ -13,21 +13,27 @@ charitychain.errors.UnreadableError: receipt is no receipt, or has more than 167
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 
-from charitychain import merkle, note
-from charitychain.answers import Trace
-from charitychain.errors import CharitychainError, UnreadableError, VerificationError
+from charitychain import merkle, note, records
+from charitychain.answers import Money, Sent, Trace
+from charitychain.errors import CharitychainError, VerificationError
 from charitychain.receipts.bind import check_bound, check_chosen
 from charitychain.receipts.shown import Shown, misfit
 from charitychain.receipts.wire import Receipt, decode_receipt
-from charitychain.state.flow import follow
+from charitychain.state.flow import Flow, follow
+from charitychain.state.movements import Ref
+from charitychain.tape import Run, common_runs, join_runs
 from charitychain.trace import tell_flow
 
-__all__ = ["PIECES", "Checked", "check_receipt"]
+__all__ = ["DEPTH", "PIECES", "Checked", "check_receipt"]
 
 PIECES = 2_000
 """The most pieces of a gift on one page of its receipt."""
+
+DEPTH = 8
+"""The most ledgers that a receipt goes through after the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Checked:
     receipt: Receipt
     shown: Shown
     trace: Trace | None
+    flow: Flow | None = None
 
     @property
     def key(self) -> note.VerifierKey:
@@ -62,18 +69,21 @@ def check_receipt(data: bytes, name: str = "receipt") -> Checked:
     """
     receipt = decode_receipt(data, name)
     try:
-        shown = Shown(receipt)
-        check_bound(shown)
-        _check_brought_forward(shown)
-        if (receipt.gift is None) == (receipt.account is None):
-            raise misfit("a receipt is of one gift or of one account")
-        if receipt.account is not None:
-            shown.accounts[receipt.account]
-        return Checked(receipt, shown, _trace(shown))
-    except UnreadableError:
-        raise
+        return _check(receipt)
     except CharitychainError as error:
         raise VerificationError("CC-RECEIPT", f"{name} proves nothing: {error.message}", **error.facts) from error
+
+
+def _check(receipt: Receipt, depth: int = 0) -> Checked:
+    shown = Shown(receipt)
+    check_bound(shown)
+    _check_brought_forward(shown)
+    if (receipt.gift is None) == (receipt.account is None):
+        raise misfit("a receipt is of one gift or of one account")
+    if receipt.account is not None:
+        shown.accounts[receipt.account]
+        return Checked(receipt, shown, None)
+    return _traced(shown, depth)
 
 
 def _check_brought_forward(shown: Shown) -> None:
@@ -88,10 +98,9 @@ def _check_brought_forward(shown: Shown) -> None:
         merkle.check_consistency(merkle.RFC6962, proof, before.size, before.root, after.size, after.root)
 
 
-def _trace(shown: Shown) -> Trace | None:
+def _traced(shown: Shown, depth: int) -> Checked:
     receipt = shown.receipt
-    if receipt.gift is None:
-        return None
+    assert receipt.gift is not None
     gift, part, stops = shown.gift(receipt.gift), None, frozenset(receipt.stops)
     if receipt.part is not None:
         first, end, page, pages = receipt.part
@@ -101,5 +110,66 @@ def _trace(shown: Shown) -> Trace | None:
     flow = follow(shown, shown.accounts, gift, limit=PIECES, part=part, stops=stops)
     if flow.pieces > PIECES:
         raise misfit(f"the gift lies in more than {PIECES} pieces on this page")
-    check_chosen(shown, gift, flow, whole=not flow.remainder)
-    return tell_flow(shown, gift, flow, part)
+    check_chosen(shown, gift, flow, whole=not flow.remainder and (part is None or part == (0, gift.amount)))
+    trace = tell_flow(shown, gift, flow, part if depth == 0 else None)
+    if receipt.others:
+        if depth == DEPTH:
+            raise misfit(f"the gift goes through more than {DEPTH} ledgers")
+        trace = _gone_on(shown, trace, depth)
+    return Checked(receipt, shown, trace, flow)
+
+
+def _gone_on(shown: Shown, trace: Trace, depth: int) -> Trace:
+    """Return the trace with what became of it in other ledgers, by the receipts of these."""
+    told: list[list[Trace]] = [[] for _ in trace.sent]
+    units: dict[Ref, list[Run]] = defaultdict(list)
+    for data, proof in shown.receipt.others:
+        other = _check(decode_receipt(data, "the receipt of another ledger"), depth + 1)
+        record = other.shown.record(other.shown.gift(other.receipt.gift or "").place)
+        if other.trace is None or not isinstance(record, records.Received):
+            raise misfit("the receipt of another ledger is of nothing that it received")
+        mine = join_runs(sorted(run for sent in trace.sent if sent.outflow == record.movement for run in sent.runs))
+        _check_sent(shown, other.shown, record, proof)
+        runs = join_runs(_units(record, other.receipt.part))
+        if common_runs(mine, runs) != runs or common_runs(sorted(units[record.movement]), runs):
+            raise misfit(f"{record.id!r} of another ledger tells of units that are not this gift's, or told already")
+        units[record.movement] += runs
+        length = sum(run.length for run in runs)
+        at = next(n for n, sent in enumerate(trace.sent) if sent.outflow == record.movement and _meet(sent, runs))
+        told[at].append(replace(other.trace, money=Money(length, other.trace.money.unit)))
+    sent = [replace(each, received=tuple(parts)) for each, parts in zip(trace.sent, told, strict=True)]
+    return replace(trace, sent=tuple(sent))
+
+
+def _check_sent(here: Shown, there: Shown, record: records.Received, proof: tuple[bytes, ...]) -> None:
+    """Check that what another ledger received this one had sent to it."""
+    outflow = here.movement(*record.movement)
+    sent, (size, root) = here.record(outflow.place), record.checkpoint
+    units = (here.unit_of(here.accounts[outflow.account]), there.unit_of(there.accounts[record.account]))
+    codes = {(unit.code, unit.decimals) for unit in units}
+    if (
+        not isinstance(sent, records.Sent)
+        or (sent.to_ledger, record.from_ledger) != (there.identity, here.identity)
+        or len(codes) > 1
+    ):
+        raise misfit(f"{record.id!r} of another ledger says that it received what was not sent to it")
+    if not outflow.place.height < size <= here.checkpoint.size:
+        raise misfit(f"{record.id!r} of another ledger names a checkpoint that does not hold what was sent")
+    at = here.checkpoint
+    merkle.check_consistency(merkle.RFC6962, proof, size, root, at.size, at.root)
+
+
+def _units(record: records.Received, part: tuple[int, int, int, int] | None) -> list[Run]:
+    """Return which units of the outflow a receipt follows, by the spans that the record received."""
+    first, end = part[:2] if part is not None else (0, record.amount)
+    found, before = [], 0
+    for start, length in record.spans:
+        low, high = max(first, before), min(end, before + length)
+        if low < high:
+            found.append(Run(start + low - before, high - low))
+        before += length
+    return found
+
+
+def _meet(sent: Sent, runs: list[Run]) -> bool:
+    return bool(common_runs(sorted(sent.runs), runs))

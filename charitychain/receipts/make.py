@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ from charitychain import merkle, multiproof, note, records
 from charitychain.chain import blocks, statements
 from charitychain.reading import Reader
 from charitychain.receipts.check import PIECES
-from charitychain.receipts.noted import Noted
+from charitychain.receipts.noted import Kept, Noted
 from charitychain.receipts.wire import (
     AccountShown,
     BlockShown,
@@ -37,9 +36,14 @@ from charitychain.trace import tell_flow, trace_gift
 __all__ = ["REACH", "Maker"]
 
 Node = TypeVar("Node")
+T = TypeVar("T")
 
 REACH = 1_000
 """The most later outflows of a pro-rata account that a receipt shows; beyond them it tells what was computed."""
+_LEAVES = 200_000
+"""The most leaves of all trees that a maker keeps."""
+_PARTS = 10_000
+"""The most blocks with their statements, and proofs, that it keeps."""
 
 
 class _Tree(Generic[Node]):
@@ -76,12 +80,14 @@ class Maker:
     """
 
     def __init__(self, reader: Reader, checkpoint: bytes | None = None) -> None:
-        self._reader = reader
+        self.reader = reader
         self._note = reader.checkpoint.encode() if checkpoint is None else checkpoint
-        self._kept: dict[Ref, Movement] = {}
+        self._kept = Kept()
         self._log_nodes: dict[tuple[int, int, int], LogNode] = {}
         self._headers: dict[tuple[int, int], bytes] = {}
         self._trees: dict[tuple[Any, ...], _Tree[Any]] = {}
+        self._leaves = 0
+        self._shared: dict[tuple[Any, ...], Any] = {}
 
     def gift(self, gift_id: str) -> list[Receipt]:
         """Return the receipt of a gift: one, or its pages in order.
@@ -90,7 +96,7 @@ class Maker:
             NotFoundError: ``CC-UNKNOWN-GIFT``.
             VerificationError: something that it rests on is damaged or was not sealed.
         """
-        noted = Noted(self._reader, self._kept)
+        noted = Noted(self.reader, self._kept)
         gift = noted.gift(gift_id)
         flow = follow(noted, noted.accounts, gift, limit=PIECES)
         if flow.pieces <= PIECES and not any(map(self._is_far, flow.last)):
@@ -99,8 +105,15 @@ class Maker:
         stops = self._stops(gift)
         parts = self._parts(gift, stops)
         pages = [(*part, number, len(parts)) for number, part in enumerate(parts, 1)]
-        computed = json.dumps(trace_gift(self._reader, gift_id).to_dict(), ensure_ascii=False) if stops else None
+        computed = json.dumps(trace_gift(self.reader, gift_id).to_dict(), ensure_ascii=False) if stops else None
         return [self._page(gift_id, page if len(pages) > 1 else None, stops, computed) for page in pages]
+
+    def part(self, gift_id: str, first: int, end: int) -> list[Receipt]:
+        """Return the receipt of units ``[first, end)`` of a gift, or its pages in order."""
+        gift = self.reader.gift(gift_id)
+        stops = self._stops(gift)
+        parts = self._parts(gift, stops, (first, end))
+        return [self._page(gift_id, (*part, at, len(parts)), stops, None) for at, part in enumerate(parts, 1)]
 
     def account(self, number: int, movements: Iterable[int] = ()) -> Receipt:
         """Return a statement of an account: its summary, and some of its movements with their records.
@@ -108,7 +121,7 @@ class Maker:
         Raises:
             IndexError: the account, or its log, does not reach so far.
         """
-        noted = Noted(self._reader, self._kept)
+        noted = Noted(self.reader, self._kept)
         noted.unit_of(noted.accounts[number])
         for index in movements:
             noted.check_movement(noted.movement(number, index))
@@ -116,7 +129,7 @@ class Maker:
 
     def record(self, place: Place, account: int) -> Receipt:
         """Return a statement of an account that shows a record, and every movement that it made, in any account."""
-        noted = Noted(self._reader, self._kept)
+        noted = Noted(self.reader, self._kept)
         noted.unit_of(noted.accounts[account])
         noted.record(place)
         for ref in noted.moves(place):
@@ -134,21 +147,21 @@ class Maker:
             made = self.account(old.account, [each.number for each in shown.tape.movements])
         else:
             assert old.gift is not None
-            stops = self._stops(self._reader.gift(old.gift))
-            told = json.dumps(trace_gift(self._reader, old.gift).to_dict(), ensure_ascii=False) if stops else None
+            stops = self._stops(self.reader.gift(old.gift))
+            told = json.dumps(trace_gift(self.reader, old.gift).to_dict(), ensure_ascii=False) if stops else None
             made = self._page(old.gift, old.part, stops, told)
         before = note.parse_checkpoint(note.parse_note(old.note).text)
-        size = self._reader.head.height + 1
+        size = self.reader.head.height + 1
         if before.size >= size:
             return replace(made, consistency=old.consistency)
         proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, self._header_node, before.size, size)
-        merkle.check_consistency(merkle.RFC6962, proof, before.size, before.root, size, self._reader.log_root)
+        merkle.check_consistency(merkle.RFC6962, proof, before.size, before.root, size, self.reader.log_root)
         return replace(made, consistency=(*old.consistency, (old.note, proof)))
 
     def _page(
         self, gift_id: str, page: tuple[int, int, int, int] | None, stops: Sequence[Ref], computed: str | None
     ) -> Receipt:
-        noted = Noted(self._reader, self._kept)
+        noted = Noted(self.reader, self._kept)
         gift, part = noted.gift(gift_id), page[:2] if page is not None else None
         flow = follow(noted, noted.accounts, gift, limit=PIECES, part=part, stops=stops)
         tell_flow(noted, gift, flow, part)
@@ -159,23 +172,25 @@ class Maker:
         """Return the inflows behind which too many outflows follow to show them all."""
         stops: list[Ref] = []
         while True:
-            flow = follow(self._reader, self._reader.accounts, gift, stops=stops)
+            flow = follow(self.reader, self.reader.accounts, gift, stops=stops)
             far = [ref for ref in sorted(flow.last) if ref not in stops and self._is_far(ref)]
             if not far:
                 return sorted(stops)
             stops += far
 
     def _is_far(self, ref: Ref) -> bool:
-        if not self._reader.accounts[ref[0]].pro_rata:
+        if not self.reader.accounts[ref[0]].pro_rata:
             return False
-        return sum(1 for _ in islice(self._reader.outflows(*ref), REACH + 1)) > REACH
+        return sum(1 for _ in islice(self.reader.outflows(*ref), REACH + 1)) > REACH
 
-    def _parts(self, gift: GiftAt, stops: Sequence[Ref]) -> list[tuple[int, int]]:
-        """Return the gift's units cut into stretches, each of which is followed to its ends within `PIECES`."""
-        waiting, found = [(0, gift.amount)], []
+    def _parts(
+        self, gift: GiftAt, stops: Sequence[Ref], within: tuple[int, int] | None = None
+    ) -> list[tuple[int, int]]:
+        """Return the gift's units, or those within some, in stretches that each lie in at most `PIECES` pieces."""
+        waiting, found = [within or (0, gift.amount)], []
         while waiting:
             part = waiting.pop()
-            flow = follow(self._reader, self._reader.accounts, gift, limit=PIECES, part=part, stops=stops)
+            flow = follow(self.reader, self.reader.accounts, gift, limit=PIECES, part=part, stops=stops)
             if flow.pieces <= PIECES or part[1] - part[0] == 1:
                 found.append(part)
             else:
@@ -187,18 +202,18 @@ class Maker:
 
     def _receipt(self, noted: Noted, *, gift: str | None = None, account: int | None = None) -> Receipt:
         """Return the receipt that shows what was noted."""
-        reader, head = self._reader, self._reader.block.header
+        reader, head = self.reader, self.reader.block.header
         self._complete(noted)
-        by_statement: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for place in sorted(noted.places):
-            by_statement[place[:2]].append(place.record)
+        shown: dict[int, dict[int, list[int]]] = {}
+        for height, number, record in sorted(noted.places):
+            shown.setdefault(height, {}).setdefault(number, []).append(record)
         parties = {0, *noted.noted_parties, *(each.owner for each in noted.noted_accounts.values())}
-        for height, number in by_statement:
-            header = reader.header(Place(height, number, 0))
-            parties |= {reader.state.party_of(key).number for key in (header.author, *header.signers)}
-        heights = sorted({height for height, _ in by_statement} | {head.height})
+        for height, numbers in shown.items():
+            for number in numbers:
+                header = reader.header(Place(height, number, 0))
+                parties |= {reader.state.party_of(key).number for key in (header.author, *header.signers)}
+        shown.setdefault(head.height, {})
         accounts = sorted(noted.noted_accounts)
-        size = head.height + 1
         return Receipt(
             gift=gift,
             account=account,
@@ -207,10 +222,10 @@ class Maker:
             genesis=reader.genesis.encode(),
             note=self._note,
             blocks=tuple(
-                self._block(height, {n: by_statement[at, n] for at, n in by_statement if at == height})
-                for height in heights
+                self._once(self._block, height, tuple((n, tuple(indices)) for n, indices in numbers.items()))
+                for height, numbers in shown.items()
             ),
-            log_proof=_proof(size, heights, self._header_node, merkle.RFC6962.node_hash),
+            log_proof=self._once(self._log_proof, tuple(shown)),
             accounts=tuple(self._account(noted, number) for number in accounts),
             accounts_proof=_proof(head.accounts[0], accounts, reader.state.account_node, ACCOUNTS.node_hash),
             parties=tuple(tuple(reader.parties[number].leaf_fields()) for number in sorted(parties)),
@@ -234,7 +249,7 @@ class Maker:
             noted.places.add(movement.place)
             if movement.kind == Kind.REVERSED and movement.source is not None:
                 noted.places.add(noted.movement(*movement.source).place)
-            record = self._reader.record(movement.place)
+            record = self.reader.record(movement.place)
             if isinstance(record, records.Conversion):
                 for number in (record.account, record.to, record.funded_from):
                     if number is not None:
@@ -245,29 +260,44 @@ class Maker:
     def _header_node(self, level: int, index: int) -> bytes:
         found = self._headers.get((level, index))
         if found is None:
-            found = self._headers[level, index] = self._reader.index.header_node(level, index)
+            found = self._headers[level, index] = self.reader.index.header_node(level, index)
         return found
 
     def _tree(self, key: tuple[Any, ...], leaves: Callable[[], Sequence[Any]], join: Callable[..., Any]) -> _Tree[Any]:
         found = self._trees.get(key)
         if found is None:
-            if len(self._trees) >= 256:
+            listed = leaves()
+            self._leaves += len(listed)
+            if self._leaves > _LEAVES:
                 self._trees.clear()
-            found = self._trees[key] = _Tree(leaves(), join)
+                self._leaves = len(listed)
+            found = self._trees[key] = _Tree(listed, join)
         return found
 
-    def _block(self, height: int, shown: dict[int, list[int]]) -> BlockShown:
-        block = self._reader.checked_block(height)
+    def _once(self, make: Callable[..., T], *key: Any) -> T:
+        """Return a part that `make` makes of `key`; gifts whose ways meet have it in common."""
+        found: T | None = self._shared.get((make.__name__, *key))
+        if found is None:
+            if len(self._shared) >= _PARTS:
+                self._shared.clear()
+            found = self._shared[make.__name__, *key] = make(*key)
+        return found
+
+    def _log_proof(self, heights: tuple[int, ...]) -> tuple[bytes, ...]:
+        return _proof(self.reader.head.height + 1, heights, self._header_node, merkle.RFC6962.node_hash)
+
+    def _block(self, height: int, shown: tuple[tuple[int, tuple[int, ...]], ...]) -> BlockShown:
+        block = self.reader.checked_block(height)
         if not block.statements:
             return BlockShown(block.header.encode(), (), ())
         tree = self._tree(
             ("sealed", height), lambda: list(map(statements.sealed_leaf, block.statements)), blocks.SEALED.node_hash
         )
-        told = tuple(self._statement(height, number, indices) for number, indices in sorted(shown.items()))
-        return BlockShown(block.header.encode(), told, tree.prove(shown))
+        told = tuple(self._statement(height, number, indices) for number, indices in shown)
+        return BlockShown(block.header.encode(), told, tree.prove(number for number, _ in shown))
 
-    def _statement(self, height: int, number: int, shown: list[int]) -> StatementShown:
-        statement = self._reader.statement(Place(height, number, 0))
+    def _statement(self, height: int, number: int, shown: tuple[int, ...]) -> StatementShown:
+        statement = self.reader.statement(Place(height, number, 0))
         signed = self._tree(
             ("records", height, number),
             lambda: list(map(statements.record_hash, statement.record_bytes)),
@@ -282,46 +312,53 @@ class Maker:
         )
 
     def _account(self, noted: Noted, number: int) -> AccountShown:
-        account, at = self._reader.accounts[number], noted.noted_accounts[number]
+        at = noted.noted_accounts[number]
         listed = sorted((m for m in noted.refs.values() if m.account == number), key=lambda m: m.index)
+        holes, undone = (
+            tuple(trie.known(nodes)) for trie, nodes in zip((at.holes, at.reversed), at.nodes, strict=True)
+        )
+        proof = self._once(self._tape_proof, number, tuple(m.index for m in listed))
+        tape = TapeShown(tuple(map(_shown, listed)), proof, holes, undone)
+        return AccountShown(self._once(self._summary, number), tape)
 
+    def _summary(self, number: int) -> tuple[Any, ...]:
+        return tuple(self.reader.accounts[number].summary())
+
+    def _tape_proof(self, number: int, shown: tuple[int, ...]) -> tuple[tuple[Any, ...], ...]:
         def node(level: int, index: int) -> LogNode:
             key = (number, level, index)
             found = self._log_nodes.get(key)
             if found is None:
                 if len(self._log_nodes) >= 200_000:
                     self._log_nodes.clear()
-                found = self._log_nodes[key] = self._reader.index.log_node(*key)
+                found = self._log_nodes[key] = self.reader.index.log_node(*key)
             return found
 
-        proof = _proof(account.size, [m.index for m in listed], node, log_node)
-        holes, undone = (
-            tuple(trie.known(nodes)) for trie, nodes in zip((at.holes, at.reversed), at.nodes, strict=True)
-        )
-        tape = TapeShown(
-            tuple(map(_shown, listed)), tuple((*each[:5], *each.first, *each.last) for each in proof), holes, undone
-        )
-        return AccountShown(tuple(account.summary()), tape)
+        proof = _proof(self.reader.accounts[number].size, shown, node, log_node)
+        return tuple((*each[:5], *each.first, *each.last) for each in proof)
 
     def _gift(self, gift: GiftAt) -> GiftShown:
-        inflow = self._kept.get((gift.account, gift.movement)) or self._reader.movement(gift.account, gift.movement)
-        record, at = self._reader.record(gift.place), (gift.id, gift.place, gift.account, gift.movement)
+        inflow = self._kept.movement(self.reader, gift.account, gift.movement)
+        record, at = self.reader.record(gift.place), (gift.id, gift.place, gift.account, gift.movement)
         if isinstance(record, records.Gifts):
-            runs = self._reader.runs(gift.place)
-            tree = self._tree(("gifts", gift.place), lambda: runs.leaves, partial(span_node, Tag.GIFTS_NODE))
+            runs = self.reader.runs(gift.place)
             number = runs.number_of(int(gift.id.rpartition("/")[2]))
-            run = runs.run(number)
-            return GiftShown(*at, (number, run), tuple(map(tuple, tree.prove([number]))))
+            return GiftShown(*at, (number, runs.run(number)), self._once(self._run_proof, gift.place, number))
         if inflow.gifts is None:  # received from another ledger: the whole inflow is the gift
             return GiftShown(*at, None, ())
         first, count = inflow.place.record, inflow.gifts[0]
-        data = self._reader.statement(gift.place).record_bytes
+        data = self.reader.statement(gift.place).record_bytes
 
         def leaves() -> list[Span]:
             return [_donation_leaf(data[number], number) for number in range(first, first + count)]
 
         tree = self._tree(("donations", inflow.place), leaves, partial(span_node, Tag.DONATIONS_NODE))
         return GiftShown(*at, None, tuple(map(tuple, tree.prove([gift.place.record - first]))))
+
+    def _run_proof(self, place: Place, number: int) -> tuple[tuple[Any, ...], ...]:
+        runs = self.reader.runs(place)
+        tree = self._tree(("gifts", place), lambda: runs.leaves, partial(span_node, Tag.GIFTS_NODE))
+        return tuple(map(tuple, tree.prove([number])))
 
 
 def _donation_leaf(data: bytes, number: int) -> Span:

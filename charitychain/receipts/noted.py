@@ -24,10 +24,33 @@ from charitychain.sumlog import Tag
 from charitychain.trie import SumTrie, TrieStore
 from charitychain.units import BUILT_IN, Unit
 
-__all__ = ["Noted"]
+__all__ = ["Kept", "Noted"]
 
 _MOST = 100_000
 """The most movements that are kept for later receipts."""
+
+
+class Kept:
+    """Movements that were read for one receipt and are kept for others, of the same ledger at the same head."""
+
+    def __init__(self) -> None:
+        self._found: dict[Ref, Movement] = {}
+        self._by_rule: dict[int, Movement] = {}  # of each account the outflow by rule that was last asked for
+
+    def movement(self, reader: Reader, account: int, index: int) -> Movement:
+        return self._found.get((account, index)) or self.keep(reader.movement(account, index))
+
+    def rule_outflow_at(self, reader: Reader, account: int, rank: int) -> Movement:
+        last = self._by_rule.get(account)
+        if last is None or not last.rule_before <= rank < last.rule_before + last.amount:
+            last = self._by_rule[account] = self.keep(reader.rule_outflow_at(account, rank))
+        return last
+
+    def keep(self, movement: Movement) -> Movement:
+        if len(self._found) >= _MOST:
+            self._found.clear()
+        self._found[movement.account, movement.index] = movement
+        return movement
 
 
 class _NotedNodes:
@@ -114,9 +137,9 @@ class Noted(Basis):
         refs: The movements that were read.
     """
 
-    def __init__(self, reader: Reader, kept: dict[Ref, Movement] | None = None) -> None:
+    def __init__(self, reader: Reader, kept: Kept | None = None) -> None:
         self.reader = reader
-        self._kept: dict[Ref, Movement] = {} if kept is None else kept
+        self._kept = kept or Kept()
         self._accounts, self._parties = _NotedAccounts(reader), _NotedParties(reader)
         self.places: set[Place] = set()
         self.gifts: dict[str, GiftAt] = {}
@@ -201,26 +224,17 @@ class Noted(Basis):
         return self.reader.stolen(place)
 
     def movement(self, account: int, index: int) -> Movement:
-        ref = (account, index)
-        found = self._kept.get(ref)
-        if found is None:
-            found = self.reader.movement(account, index)
-            self._keep(found)
-        self.refs[ref] = found
-        return found
+        return self._note(self._kept.movement(self.reader, account, index))
 
     def rule_outflow_at(self, account: int, rank: int) -> Movement:
-        return self._keep(self.reader.rule_outflow_at(account, rank))
+        return self._note(self._kept.rule_outflow_at(self.reader, account, rank))
 
     def outflows(self, account: int, after: int, before: int | None = None) -> Iterator[Movement]:
         for outflow in self.reader.outflows(account, after, before):
-            yield self._keep(outflow)
+            yield self._note(self._kept.keep(outflow))
 
-    def _keep(self, movement: Movement) -> Movement:
-        if len(self._kept) > _MOST:
-            self._kept.clear()
-        ref = (movement.account, movement.index)
-        self._kept[ref] = self.refs[ref] = movement
+    def _note(self, movement: Movement) -> Movement:
+        self.refs[movement.account, movement.index] = movement
         return movement
 
     def check_movement(self, movement: Movement) -> None:

@@ -45,7 +45,7 @@ __all__ = ["Shown", "ShownAccount", "misfit"]
 
 _T = TypeVar("_T")
 
-_LEAF_BYTES = 40
+_LEAF_BYTES, _BRANCH_BYTES = 40, 114
 
 
 def misfit(why: str, **facts: Any) -> VerificationError:
@@ -95,6 +95,8 @@ class ShownAccount(Summary):
         ):
             raise misfit(f"the sums in the summary of account {self.id!r} do not fit each other", account=self.id)
         tape = shown.tape
+        _check_branches(tape.holes, exact=False)
+        _check_branches(tape.reversed, exact=True)
         self.holes = SumTrie.from_nodes(Tag.HOLES_LEAF, Tag.HOLES_NODE, tape.holes, holes_root, holes)
         self.reversed = SumTrie.from_nodes(
             Tag.REVERSED_LEAF, Tag.REVERSED_NODE, tape.reversed, reversed_root, reversed_
@@ -437,7 +439,14 @@ def _check_tree(
 
 def _log_node(fields: Sequence[Any]) -> LogNode:
     hash_, in_, rule, named, back, *places = fields
-    return LogNode(hash_, in_, rule, named, back, Place(*places[:3]), Place(*places[3:]))
+    return LogNode(hash_, in_, rule, named, back, _log_place(places[:3]), _log_place(places[3:]))
+
+
+def _log_place(fields: Sequence[int]) -> Place:
+    place = Place(*fields)
+    if max(place[1:]) >> 32:
+        raise misfit(f"no block has a statement or record {max(place[1:])}")
+    return place
 
 
 def _movement(account: int, shown: MovementShown) -> Movement:
@@ -454,9 +463,9 @@ def _movement(account: int, shown: MovementShown) -> Movement:
     if shown.named and sum(run.length for run in takes) != shown.amount:
         raise misfit(f"movement {shown.number} of account {account} took another number of units than its amount")
     return Movement(
-        account, shown.number, Kind(shown.kind), shown.place, shown.amount, source=shown.source, second=shown.second,
-        conversion=shown.conversion, previous=shown.previous, gifts=shown.gifts, named=bool(shown.named), takes=takes,
-        target=shown.target, parts=shown.parts,
+        account, shown.number, Kind(shown.kind), _log_place(shown.place), shown.amount, source=shown.source,
+        second=shown.second, conversion=shown.conversion, previous=shown.previous, gifts=shown.gifts,
+        named=bool(shown.named), takes=takes, target=shown.target, parts=shown.parts,
     )  # fmt: skip
 
 
@@ -468,15 +477,34 @@ def _check_there(m: Movement, account: Summary) -> None:
         raise misfit(f"movement {m.index} takes more than was there in account {account.id!r}", account=account.id)
 
 
+def _children(branch: bytes) -> list[TrieRef]:
+    half = _BRANCH_BYTES // 2
+    return [TrieRef.unpack(branch[:half]), TrieRef.unpack(branch[half:])]
+
+
+def _check_branches(nodes: Sequence[bytes], *, exact: bool) -> None:
+    """Check that branches of a trie are where they must be; `exact`: so that a look-up by key misses no leaf."""
+    for data in nodes:
+        if len(data) not in (_LEAF_BYTES, _BRANCH_BYTES):
+            raise misfit("a node of a trie has another length")
+        if len(data) == _BRANCH_BYTES:
+            left, right = _children(data)
+            bit = (left.span.low ^ right.span.low).bit_length() - 1
+            fits = -1 <= left.bit < bit and -1 <= right.bit < bit and left.span.low < right.span.low
+            if exact:
+                fits = fits and all(each.span.low >> bit == each.span.high >> bit for each in (left, right))
+            if not fits:
+                raise misfit("a branch of a trie does not stand where it must")
+
+
 def _check_extents(nodes: Sequence[bytes], account: Summary) -> None:
     """Check that holes hold as many units as they are long, and what is below a node no more than fits between."""
     for data in nodes:
         if len(data) == _LEAF_BYTES:
             low, high, total = (int.from_bytes(data[at : at + 8], "big") for at in (0, 8, 16))
-            fits = total == high - low + 1
+            fits = 0 < total == high - low + 1
         else:
-            spans = [TrieRef.unpack(data[at:][: len(data) // 2]).span for at in (0, len(data) // 2)]
-            fits = all(0 < span.sum <= span.high - span.low + 1 for span in spans)
+            fits = all(0 < child.span.sum <= child.span.high - child.span.low + 1 for child in _children(data))
         if not fits:
             raise misfit(f"what was named in account {account.id!r} is more than there is room for", account=account.id)
 

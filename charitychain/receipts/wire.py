@@ -131,7 +131,8 @@ class Receipt:
         log_proof: The multiproof of the blocks' hashes in the log.
         consistency: For receipts brought up to date: (the note before, consistency proof), oldest first.
         computed: What the ledger answered as JSON, where not all of it is proved.
-        others: Receipts by which the way goes on in other ledgers.
+        others: Receipts by which the way goes on in other ledgers, each with the proof that the checkpoint which its
+            record names is the beginning of this one's log.
     """
 
     gift: str | None
@@ -151,7 +152,7 @@ class Receipt:
     links: tuple[LinkShown, ...] = ()
     consistency: tuple[tuple[bytes, Hashes], ...] = ()
     computed: bytes | None = field(default=None, repr=False)
-    others: tuple[bytes, ...] = ()
+    others: tuple[tuple[bytes, Hashes], ...] = ()
 
     def parts(self) -> list[Any]:
         """Return the fields in the order in which they are encoded."""
@@ -312,5 +313,5 @@ _RECEIPT = _row(
     _rising(_LINK, lambda row: row[:2]),
     _list(_row(_bytes, _HASHES)),
     _maybe(_bytes),
-    _list(_bytes),
+    _list(_row(_bytes, _HASHES)),
 )

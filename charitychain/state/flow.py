@@ -247,15 +247,13 @@ def follow(
     """Follow one gift forward to everything it became.
 
     Args:
-        part: Follow units ``[first, end)`` of the gift only; the others are part of `Flow.remainder`.
-        stops: Inflows at which following ends; what arrives there is part of `Flow.remainder` too.
+        part: Follow units ``[first, end)`` of the gift only.
+        stops: Inflows at which following ends; what arrives there is part of `Flow.remainder`.
         lineage: `Lineage.PAYING` does not follow a conversion that somebody else funded: the units it earned can be
             named and refunded along the paying lineage only.
     """
     walk = _Walk(lookup, accounts, lineage)
     first, end = part if part is not None else (0, gift.amount)
-    if end - first < gift.amount:
-        walk.flow.remainder[gift.account] = gift.amount - (end - first)
     walk.arrive((gift.account, gift.movement), _Arrival(gift.offset + first, gift.offset + end, (), True, False))
     return walk.run(limit, stops)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from cli.conftest import Cli
 
 from charitychain import note
 from charitychain.keys import PrivateKey
+from charitychain.receipts.wire import decode_receipt, encode_receipt
 
 
 @pytest.fixture
@@ -139,3 +143,39 @@ def test_single_facts_are_asked_for_and_checked(book: Cli) -> None:
     book.fails(4, "challenge", "record", "X-9")
     book.fails(7, "challenge", "inflow", "school", "1")
     book.fails(7, "challenge", "leaf", "school", "9")
+
+
+def test_a_receipt_goes_on_into_another_ledger(book: Cli) -> None:
+    """It tells what `trace --with` tells; a receipt of units that are not this gift's cannot be put in its place."""
+    (book.work / "there").mkdir()
+    there = ("--ledger", "there/c.ledger")
+    book.ok("init", "there/c.ledger", "--origin", "charity.example", "--no-passphrase")
+    book.ok("account", "open", "fund", "--unit", "CNY", *there)
+    for number, amount in ((1, "25"), (2, "20")):
+        book.ok("send", "edu", amount, "--to", "there/c.ledger", "--id", f"S-{number}")
+        book.ok("receive", f"S-{number}", "fund", "--from", "v.ledger", "--id", f"R-{number}", *there)
+    book.ok("spend", "fund", "44", "--payee", "P", "--purpose", "pens", "--id", "X-c", *there)
+    told = {gift: book.json("trace", gift, "--with", "there/c.ledger") for gift in ("D-2x", "S/7")}
+    assert [_uses(trace) for trace in told.values()] == [{"X-c": "42.50"}, {"X-c": "1.50"}]
+    book.ok("receipt", "make", *told, "--with", "there/c.ledger", "-o", ".")
+    book.ok("receipt", "make", "D-2x", "-o", "alone.ccr")
+    for gift, file in (("D-2x", "D-2x.ccr"), ("S/7", "S-7.ccr")):
+        found = book.json("receipt", "verify", file)
+        assert _uses(found) == _uses(told[gift])
+    assert "received" not in book.json("receipt", "verify", "alone.ccr")["sent"][0]
+    other = decode_receipt((book.work / "D-2x.ccr").read_bytes())
+    for doubled in ((*other.others, other.others[0]), tuple((data, ()) for data, _ in other.others)):
+        (book.work / "bad.ccr").write_bytes(encode_receipt(replace(other, others=doubled)))
+        assert "CC-RECEIPT" in book.fails(1, "receipt", "verify", "bad.ccr")
+    stranger = decode_receipt((book.work / "S-7.ccr").read_bytes())
+    (book.work / "bad.ccr").write_bytes(encode_receipt(replace(stranger, others=other.others)))
+    assert "CC-RECEIPT" in book.fails(1, "receipt", "verify", "bad.ccr")
+
+
+def _uses(trace: dict[str, Any]) -> dict[str, str]:
+    """Return what of a gift was used in the other ledger, by record."""
+    parts = [part for sent in trace["sent"] for part in sent.get("received", ())]
+    found = Counter[str]()
+    for use in (use for part in parts for use in part["uses"]):
+        found[use["id"]] += int(use["amount"].replace(".", ""))
+    return {id_: f"{cents // 100}.{cents % 100:02}" for id_, cents in found.items()}

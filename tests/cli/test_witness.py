@@ -32,9 +32,10 @@ def test_two_of_three_witnesses_are_enough(village: Cli) -> None:
         known |= {"west": (vkeys["west"], "http://127.0.0.1:9/")}  # where nobody listens
         two, three = policy(village, known, "2"), policy(village, known, "all", "strict")
         done = village.run("witness", "request", "--policy", two)
-        assert done.returncode == 0 and "west: " in done.stderr and "[CC-WEB]" in done.stderr
+        assert done.returncode == 0 and "witness west: http" in done.stderr and "[CC-WEB]" in done.stderr
         assert re.fullmatch(
-            r"north cosigned the checkpoint of 2 blocks at \S+Z\nsouth cosigned the checkpoint of 2 blocks at \S+Z\n"
+            r"witness north cosigned the checkpoint of 2 blocks at \S+Z\n"
+            r"witness south cosigned the checkpoint of 2 blocks at \S+Z\n"
             r"enough for the policy: enough\n",
             done.stdout,
         )
@@ -265,7 +266,7 @@ def test_killed_under_requests_it_remembers_all_that_left(village: Cli) -> None:
 
 
 def _moved(cli: Cli, old: int, seal: bytes) -> bytes:
-    from charitychain.cosigned import prove_extension
+    from charitychain.asking import prove_extension
     from charitychain.ledger import Ledger
 
     with Ledger.open(cli.ledger) as ledger:
@@ -336,33 +337,33 @@ def test_a_witness_that_answers_nonsense_changes_nothing(village: Cli) -> None:
     foreign = cosignature.cosign(head, "north.example/w", wrong, 1_767_139_200)
     older = note.sign_checkpoint(note.Checkpoint(ORIGIN, 1, b"x" * 32), wrong)
     size = {"Content-Type": "text/x.tlog.size"}
-    lies: dict[str, tuple[tuple[int, dict[str, str], object], int]] = {
-        "nothing": ((200, {}, b""), 8),
-        "a page": ((200, {}, b"<html>\x1b[2J</html>"), 8),
-        "another key": ((200, {}, foreign), 8),
-        "another checkpoint": ((200, {}, cosignature.cosign(older, "north.example/w", right, 7)), 8),
-        "a text more": ((200, {}, b"\nmore\n\n" + line), 8),
-        "no end": ((200, {}, (b"x" * 65536, 1000)), 8),
-        "a failure": ((500, {}, b"\x1b[2J it broke\n"), 8),
-        "elsewhere": ((302, {"Location": "http://127.0.0.1:9/"}, b""), 8),
-        "unknown": ((404, {}, b""), 8),
-        "not believed": ((403, {}, b""), 8),
-        "in a hurry": ((429, {}, b""), 8),
-        "no size": ((409, size, b"-1\n"), 8),
-        "a size as a page": ((409, {"Content-Type": "text/html"}, b"1\n"), 8),
-        "the same size for ever": ((409, size, b"1\n"), 8),
-        "a huge size": ((409, size, b"9999999999\n"), 7),
-        "a fork": ((422, {}, b""), 1),
+    lies: dict[str, tuple[tuple[int, dict[str, str], object], int, str]] = {
+        "nothing": ((200, {}, b""), 8, "sent no cosignature"),
+        "a page": ((200, {}, b"<html>\x1b[2J</html>"), 8, "sent no cosignature"),
+        "another key": ((200, {}, foreign), 8, "no line by the key that the policy names"),
+        "another checkpoint": ((200, {}, cosignature.cosign(older, "north.example/w", right, 7)), 8, "does not hold"),
+        "a text more": ((200, {}, b"\nmore\n\n" + line), 8, "sent no cosignature"),
+        "no end": ((200, {}, (b"x" * 65536, 1000)), 8, "more than 65536 bytes"),
+        "a failure": ((500, {}, b"\x1b[2J it broke\n"), 8, "answered with status 500: \\u001b[2J it broke"),
+        "elsewhere": ((302, {"Location": "http://127.0.0.1:9/"}, b""), 8, "answered with status 302"),
+        "unknown": ((404, {}, b""), 8, "does not know this log"),
+        "not believed": ((403, {}, b""), 8, "does not believe the key"),
+        "in a hurry": ((429, {}, b""), 8, "too often"),
+        "no size": ((409, size, b"-1\n"), 8, "answered with status 409"),
+        "a size as a page": ((409, {"Content-Type": "text/html"}, b"1\n"), 8, "answered with status 409"),
+        "the same size for ever": ((409, size, b"1\n"), 8, "names another size each time"),
+        "a huge size": ((409, size, b"9999999999\n"), 7, "CC-OLDER"),
+        "a fork": ((422, {}, b""), 1, "CC-FORK"),
     }
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Lying)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.server_address[1]}"
         path = policy(village, {"north": (cosignature.vkey("north.example/w", right.public_key), url)})
-        for name, (lie, code) in lies.items():
+        for name, (lie, code, told) in lies.items():
             server.lie = lie  # type: ignore[attr-defined]
             done = village.run("witness", "request", "--policy", path)
-            assert done.returncode == code, (name, done.stdout, done.stderr)
+            assert done.returncode == code and told in done.stderr, (name, done.stdout, done.stderr)
             assert "\x1b" not in done.stderr + done.stdout and "below the policy" in done.stdout
             assert not (village.work / KEPT).exists(), name
         server.lie = (200, {}, foreign + line)  # type: ignore[attr-defined]

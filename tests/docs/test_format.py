@@ -25,6 +25,7 @@ from charitychain.chain import blocks, genesis, statements
 from charitychain.ledger import Ledger
 from charitychain.state.movements import Kind
 from charitychain.store import frames
+from charitychain.succession import carry_over, predecessor_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/reference/format.md").read_text("utf-8")
@@ -274,6 +275,7 @@ class _Reader:
     def __init__(self, whole: bool) -> None:
         self.whole = whole
         self.identity = b""
+        self.predecessor: Any = None
         self.origin = ""
         self.key_of: dict[bytes, tuple[int, bytes]] = {}
         self.operator: list[tuple[int, bytes]] = []
@@ -291,7 +293,9 @@ class _Reader:
         height = len(self.log)
         version, at, _time, previous, *roots = struct.unpack(">HQQ32sI32sI32sI32s", header)
         if height == 0:
-            kind, self.version, self.origin, nonce, key = _unpack(genesis)
+            kind, self.version, self.origin, nonce, key, *before = _unpack(genesis)
+            assert not before or [len(part) for part in before[0][::2]] == [32, 32]
+            self.predecessor = before[0] if before else None
             assert (kind, len(nonce), len(key)) == (0, 32, 33) and self.version == self.head_version in (1, 2)
             self.identity = H(0x10, genesis)
             self.key_of[H(0x30, key)] = (0, key)
@@ -405,6 +409,16 @@ class _Reader:
                 return [*made, given]
             case [24, _, gift, None, amount, *_]:
                 return [self.accounts[self.gifts[gift][0]].outflow(20, place, amount, start=start(gift))]
+            case [30, id_, source, amount, _, _, gift, *_]:
+                account = self.accounts[source]
+                out = account.outflow(24, place, amount, start=start(gift))
+                self.spent[id_] = (account, out[1], amount)
+                return [out]
+            case [31, id_, to, amount, _, _, _, _, spans, *_]:
+                assert sum(length for _, length in spans) == amount
+                target = self.accounts[to]
+                self.gifts[id_] = (to, target.in_)
+                return [target.inflow(6, place, amount)]
             case [25, _, id_, amount, *_]:
                 account, index, spent = self.spent[id_]
                 before = account.reversed.get(index, (0, 0, 0, 0, 0))
@@ -512,3 +526,26 @@ def test_the_reader_reads_what_the_library_writes(ledger: Ledger) -> None:
         writer.refund("R-1", donation="D-11", amount="8.00")
     reader = _read(ledger.path.read_bytes(), whole=True)
     assert reader.identity == ledger.identity and len(reader.log) == 8
+
+
+def test_the_reader_reads_what_crosses_ledgers(tmp_path: Path) -> None:
+    """A ledger that goes on from another, what it received, sent on and took back are as the page says."""
+    with Ledger.create(tmp_path / "old.ledger", origin="old.example", keys=tmp_path) as old:
+        with old.writer() as writer:
+            writer.account("fund", unit="EUR")
+            writer.donation("D-1", account="fund", amount="9.00")
+            writer.donation("D-2", account="fund", amount="6.00")
+        before = predecessor_of(old)
+        with Ledger.create(tmp_path / "new.ledger", origin="new.example", keys=tmp_path, predecessor=before) as new:
+            carry_over(old, new)
+            with new.writer() as writer:
+                writer.expenditure("X-1", source="fund", amount="1.00", payee="P", purpose="p", gift="received-fund")
+                writer.expenditure("X-2", source="fund", amount="4.00", payee="P", purpose="p")
+                writer.sent("S-1", source="fund", amount="2.00", to_ledger="ab" * 32)
+                writer.commit()
+                writer.reversal("U-1", reverses="S-1")
+                writer.donation("D-3", account="fund", amount="3.00")
+            reader = _read(new.path.read_bytes(), whole=True)
+            assert reader.predecessor == [old.identity, before.size, before.root]
+            assert reader.identity == new.identity and reader.kinds[-5:] == [21, 21, 30, 25, 16]
+        assert _read(old.path.read_bytes(), whole=True).kinds == [1, 5, 16, 16, 30]

@@ -41,7 +41,7 @@ def build() -> bytes:
 def build_2() -> bytes:
     """Return the bytes of the golden ledger of format 2: all of the other, and what came with that format."""
     old = (_parties, _accounts, _gifts_in, _money_moves, _rotation, _conversions, _corrections, _late)
-    return _built(2, (*old, _terms, _undone, _words, _results, _controls))
+    return _built(2, (*old, _terms, _undone, _words, _results, _across, _controls))
 
 
 def _built(version: int, seals: tuple[Callable[[Builder], None], ...]) -> bytes:
@@ -121,6 +121,25 @@ def _results(b: Builder) -> None:
     w.outcome("O-1", account="edu", indicator="books", quantity=2, of=["X-plan"], amount="7.00", place="Sukamaju",
               beneficiaries=60, evidence=["cd" * 32])  # fmt: skip
     w.outcome("O-2", account="edu", indicator="readers", quantity=30, of=["X-plan"], author="auditor")
+
+
+def _across(b: Builder) -> None:
+    w = b.writer
+    other, root = "0e" * 32, "0f" * 32
+    w.sent("W-1", source="edu", amount="6.00", to_ledger=other, to_origin="other.example")
+    w.sent("W-2", source="edu", amount="0.50", to_ledger=other, gift="D-late")
+    w.received(
+        "V-1", account="edu", amount="4.00", from_ledger=other, from_origin="other.example",
+        checkpoint={"size": 7, "root": root}, movement=[2, 5], spans=[[100, 150], [300, 250]],
+    )  # fmt: skip
+    w.received(
+        "V-2", account="relief", amount="1.00", from_ledger=other, checkpoint={"size": 7, "root": root},
+        movement=[2, 5], spans=[[0, 100]],
+    )  # fmt: skip
+    b.commit()
+    w.reversal("U-11", reverses="W-2", reason="the bank sent it back")
+    w.reversal("U-12", reverses="V-2", reason="entered for another account")
+    w.expenditure("X-came", source="edu", amount="1.25", payee="Toko Buku", purpose="books", gift="V-1")
 
 
 def _controls(b: Builder) -> None:
@@ -242,9 +261,9 @@ def answers(path: Path) -> dict[str, Any]:
         report = ledger.verify().to_dict()
         del report["notices"], report["findings"]  # plain words, which may improve
         index = ledger.reader().index
-        listed = [row[0] for row in index.rows("SELECT id FROM ids WHERE kind = 16 ORDER BY id")]
+        listed = [row[0] for row in index.rows("SELECT id FROM ids WHERE kind IN (16, 31) ORDER BY id")]
         gifts = [*listed, *(f"trees/{3 * n + 1}" for n in range(_TREES)), *(f"rain/{n}" for n in range(_RAIN))]
-        outflows = [row[0] for row in index.rows("SELECT id FROM ids WHERE kind IN (20, 21, 22, 24) ORDER BY id")]
+        outflows = [row[0] for row in index.rows("SELECT id FROM ids WHERE kind IN (20, 21, 22, 24, 30) ORDER BY id")]
         traces = {gift: ledger.trace(gift).to_dict() for gift in [*gifts, "trees/1000", "trees/2000"]}
         sources = {outflow: ledger.sources(outflow, count=1000).to_dict() for outflow in outflows}
         balances = {name: [str(money), sums] for name, (money, sums) in sorted(ledger.balances().items())}

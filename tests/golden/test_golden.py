@@ -105,7 +105,7 @@ def test_every_kind_of_record_and_movement_is_there() -> None:
     kinds = {
         "Account", "Conversion", "Disbursement", "Donation", "Expenditure", "Gifts", "KeyChange", "Party", "Refund",
         "Reversal", "UnitRecord", "Suspension", "AccountChange", "Control", "Pledge", "Plan", "Acknowledgement",
-        "Split", "Attestation", "Period",
+        "Split", "Attestation", "Period", "Outcome", "Sent", "Received",
     }  # fmt: skip
     variants = {
         "cosigned by 0", "cosigned by 1", "cosigned by 2", "run", "width 32", "width 48", "runs of gifts",
@@ -119,7 +119,7 @@ def test_every_kind_of_record_and_movement_is_there() -> None:
 def test_committed_traces_sum_to_their_gifts() -> None:
     """In its own unit each gift is its uses, what is held, refunds and what was converted."""
     for gift, trace in [*EXPECTED["traces"].items(), *EXPECTED_2["traces"].items()]:
-        names = ("uses", "held", "refunds", "converted", "reversed")
+        names = ("uses", "held", "refunds", "sent", "converted", "reversed")
         parts = [part for name in names for part in trace.get(name, ())]
         own = sum(Decimal(part["amount"]) for part in parts if part["unit"] == trace["unit"])
         given = sum(Decimal(p["gives"]) for p in trace["converted"] if p["gives_unit"] == trace["unit"])

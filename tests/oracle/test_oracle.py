@@ -47,6 +47,7 @@ def test_a_trace_has_the_pinned_shape_and_full_exponents() -> None:
         "converted": [],
         "refunds": [{"id": "R-1", "amount": "1.00", "unit": "CNY", "donation": "D-1"}],
         "reversed": [],
+        "sent": [],
     }  # fmt: skip
     assert model.balance("edu") == "1.50"
 

@@ -92,10 +92,11 @@ class Server:
 
     def __init__(self, folder: Path, log: Path) -> None:
         self._log = log
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "-d", folder, "-p", "HTTP/1.1"],
-            stdout=subprocess.PIPE, stderr=log.open("wb"), text=True,
-        )  # fmt: skip
+        command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "-p", "HTTP/1.1"]
+        with log.open("wb") as stream:
+            self._process = subprocess.Popen(
+                [*command, "-d", folder], stdout=subprocess.PIPE, stderr=stream, text=True
+            )
         assert self._process.stdout is not None
         found = re.search(r"port (\d+)", self._process.stdout.readline())
         assert found is not None

@@ -116,12 +116,12 @@ def test_cut_off_anywhere_nothing_is_named_that_is_not_there(
     left = 0
 
     def failing(real: Callable[..., None]) -> Callable[..., None]:
-        def write(*args: Any) -> None:
+        def write(*args: Any, **more: Any) -> None:
             nonlocal left
             left -= 1
             if left < 0 and not landed:
                 raise Cut
-            real(*args)
+            real(*args, **more)
             if left < 0:
                 raise Cut
 

@@ -22,9 +22,11 @@ from charitychain.records import (
     Gifts,
     KeyChange,
     Party,
+    Received,
     Record,
     Refund,
     Reversal,
+    Sent,
     UnitRecord,
 )
 from charitychain.state.parties import possession_message
@@ -34,6 +36,7 @@ from tamper.ledgers import checked, codes, village
 # Accounts of the village by number, with what they hold.
 EDU, BOOKS, RUN, STEPS, YEN = range(5)
 FEW, ALL = b"\x00" * 32, 2**63 - 1
+OTHER = b"\x0e" * 32
 
 
 def broken(made: list[Record], *signers: str, column: bytes | None = None) -> list[tuple[str, int | None]]:
@@ -59,6 +62,10 @@ def key_change(name: str, key: str, number: int, replaces: bytes | None = None) 
     return KeyChange(name, new.public_key, proof, replaces)
 
 
+def received(id_: str, amount: int, *spans: tuple[int, int], account: int = EDU, ledger: bytes = OTHER) -> Received:
+    return Received(id_, account, amount, ledger, None, (1, FEW), (0, 0), spans)
+
+
 def gifts(*, previous: int | None, ids: list[int], amounts: list[int], series: str = "s") -> tuple[Gifts, bytes]:
     data, root = columns.pack_columns(ids, amounts)
     return Gifts(series, EDU, previous, len(ids), root.sum, root.low, root.high, 32, root.hash), data
@@ -74,6 +81,9 @@ HONEST: list[tuple[list[Record], tuple[str, ...]]] = [
     ([key_change("school", "school", 1)], ("school",)),
     ([UnitRecord("N", 2), Account("N-2", 5, "N")], ("self",)),
     ([Account("N", 5, "EUR", owner="school")], ("self", "school")),
+    ([Sent("N", EDU, 580, OTHER)], ("self",)),
+    ([received("N", 9, (0, 9)), received("N-2", 3, (9, 1), (20, 2))], ("self",)),
+    ([received("N", 9, (0, 9)), Expenditure("N-2", EDU, 1, gift="N"), Refund("N-3", "N")], ("self",)),
 ]
 
 
@@ -147,6 +157,19 @@ BROKEN: list[tuple[str, str, list[Record], tuple[str, ...]]] = [
      ("school",)),
     ("second reversal of everything", "CC-REVERSAL", [Reversal("N", "X-1"), Reversal("N-2", "X-1")], ("school",)),
     ("reversal of an account", "CC-REVERSAL", [Reversal("N", "edu")], ("school",)),
+    # From ledger to ledger.
+    ("sent beyond what is there", "CC-OVERDRAFT", [Sent("N", EDU, 581, OTHER)], ("self",)),
+    ("sent out of another's account", "CC-AUTHOR", [Sent("N", BOOKS, 1, OTHER)], ("self",)),
+    ("sent to this ledger", "CC-SELF", [Sent("N", EDU, 1, village().identity)], ("self",)),
+    ("sent out of a gift that is used up", "CC-NAMED", [Sent("N", EDU, 301, OTHER, None, "D-1")], ("self",)),
+    ("received into another's account", "CC-AUTHOR", [received("N", 1, (0, 1))], ("school",)),
+    ("received by an intake", "CC-AUTHOR", [received("N", 1, (0, 1))], ("platform",)),
+    ("received from this ledger", "CC-SELF", [received("N", 1, (0, 1), ledger=village().identity)], ("self",)),
+    ("more received than its spans", "CC-RECEIVED", [received("N", 2, (0, 1))], ("self",)),
+    ("received twice", "CC-RECEIVED-TWICE", [received("N", 9, (0, 9)), received("N-2", 1, (8, 1))], ("self",)),
+    ("received twice within a later span", "CC-RECEIVED-TWICE",
+     [received("N", 1, (5, 1)), received("N-2", 8, (0, 1), (2, 7))], ("self",)),
+    ("total received beyond 2^63", "CC-TOTAL", [received("N", ALL, (0, ALL))], ("self",)),
     ("reversal of somebody else's gift", "CC-AUTHOR", [Reversal("N", "D-1")], ("school",)),
 ]  # fmt: skip
 
@@ -191,7 +214,7 @@ def test_record_of_an_unknown_kind_is_listed() -> None:
     parts = v.blocks()
     statement = sign([Donation("N", EDU, 1)], [seeded_key("platform")], v.identity, parts)
     data = records.encode_record(Donation("N", EDU, 1))
-    odd = bytes([data[0], 0x1E]) + data[2:]
+    odd = bytes([data[0], 0x7D]) + data[2:]
     tree = merkle.root(RECORDS, [record_hash(odd)])
     statement = header_changed(statement, root=tree)
     message = keys.signed_message("statement", v.identity, statement.header_bytes)

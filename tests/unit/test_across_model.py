@@ -7,6 +7,7 @@ import json
 import os
 import random
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def cut(rng: random.Random, amount: int) -> list[list[list[int]]]:
     """Return the places of an outflow, parted among one to three records in runs; some are left out."""
     marks = sorted({0, amount, *(rng.randint(0, amount) for _ in range(rng.randint(0, 4)))})
     records: list[list[list[int]]] = [[] for _ in range(rng.randint(1, 3))]
-    for low, high in zip(marks, marks[1:], strict=False):
+    for low, high in pairwise(marks):
         if rng.random() < 0.85:
             spans = rng.choice(records)
             if spans and sum(spans[-1]) == low:

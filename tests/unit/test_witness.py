@@ -410,8 +410,20 @@ def test_what_nobody_cosigned_is_not_shown(bench: Bench) -> None:
     assert bench.witness.last_checkpoint(name).status == 404
     assert bench.ask(asking(0, 1)) == 200
     assert bench.witness.last_checkpoint(name).status == 200
-    for other in (name.upper(), "0" * 64, "", "../witness", name + "/", ORIGIN):
+    logs = bench.path / "logs"
+    (logs / "x.json").write_bytes((logs / f"{name}.json").read_bytes())
+    for other in (name.upper(), "0" * 64, "", "x", f"../logs/{name}", name + "/", ORIGIN):
         assert bench.witness.last_checkpoint(other).status == 404
+
+
+def test_the_memory_of_one_log_is_not_that_of_another(bench: Bench) -> None:
+    """A state file that came under another log's name is an error, not what was seen of that log."""
+    assert bench.witness.folder.trust(VerifierKey("other.example", LOG.public_key))
+    assert bench.ask(asking(0, 1)) == 200
+    here, there = (bench.path / "logs" / f"{origin_hash(name)}.json" for name in (ORIGIN, "other.example"))
+    there.write_bytes(here.read_bytes())
+    with pytest.raises(StorageError, match=f"it is of {ORIGIN}"):
+        bench.witness.add_checkpoint(format_request(0, [], sealed(1, root(1), origin="other.example")))
 
 
 def test_the_text_of_a_state_is_what_was_signed() -> None:

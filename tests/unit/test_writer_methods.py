@@ -36,6 +36,11 @@ def test_every_method_records_what_it_is_named_for(tmp_path: Path) -> None:
             writer.reversal("U-1", reverses="X-1", amount="0.50", reason="half the ink came")
             writer.acknowledgement("A-1", acknowledges="B-1", author="school")
             writer.refund("R-1", donation="taps/2")
+            writer.sent("W-1", source="fund", amount="3", to_ledger="ab" * 32)
+            writer.received(
+                "V-1", account="fund", amount="3", from_ledger="ab" * 32, checkpoint={"size": 1, "root": "cd" * 32},
+                movement=[0, 1], spans=[[0, 300]],
+            )  # fmt: skip
             writer.period("PC-1", until="2020-12-31", accounts=["fund", "office", "masks"])
             writer.attestation("T-1", accounts=["fund"], amount="26", at="2026-11-25", author="firm")
         steps = {step.id: step.end.state for step in ledger.trace("D-1").steps}
