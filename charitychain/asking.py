@@ -3,7 +3,7 @@
 Rules upheld here:
 
 - What is sent to prove an extension was checked against the ledger's own sealed log: a damaged index accuses nobody.
-- Of what comes back only the witness's own line is taken, and only if it holds for the very checkpoint that was sent.
+- Of what comes back only the witness's own line is kept, and only if it holds for the very checkpoint that was sent.
 - What else a witness tells is its word alone: only two signed heads that do not fit prove anything.
 
 Left to others: keeping the lines (`charitychain.cosigned`) and whether they are enough (`charitychain.policy`).
@@ -15,12 +15,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from charitychain import merkle, note, web
+from charitychain import merkle, web
 from charitychain.checkpoints import read_checkpoint
 from charitychain.cosignature import CosignerKey, add_lines, open_cosigned
 from charitychain.cosigned import keep_cosigned, read_cosigned
 from charitychain.errors import CharitychainError, RefusedError, UnreadableError, VerificationError
-from charitychain.note import Note
 from charitychain.policy import Witness
 from charitychain.reading import Reader
 from charitychain.replay import header_frontier
@@ -63,7 +62,7 @@ def ask_witnesses(ledger: Path, reader: Reader, witnesses: Sequence[Witness]) ->
 
 
 def ask_witness(reader: Reader, witness: Witness, known: int = 0) -> bytes:
-    """Ask a witness to cosign a ledger's head; return its verified lines.
+    """Ask a witness to cosign a ledger's head; return the lines that it sent, among them its own, which holds.
 
     Args:
         known: The size that the witness cosigned last, as far as is known here; if it knows more, it says so.
@@ -102,7 +101,8 @@ def ask_witness(reader: Reader, witness: Witness, known: int = 0) -> bytes:
                 " its word is worth nothing more under this key; tell its keeper",
             )
     if answer.status == 200:
-        return _verified_lines(seal, witness, answer)
+        _check_lines(seal, witness, answer.body)
+        return answer.body
     if answer.status == 422:
         seen = f"{witness.url.rstrip('/')}/{origin_hash(reader.genesis.origin)}/checkpoint"
         raise VerificationError(
@@ -140,11 +140,10 @@ def prove_extension(reader: Reader, old: int) -> tuple[bytes, ...]:
     return proof
 
 
-def _verified_lines(seal: bytes, witness: Witness, answer: web.Answer) -> bytes:
-    """Return the lines of an answer that are the witness's own; others are dropped, as the protocol has it."""
+def _check_lines(seal: bytes, witness: Witness, lines: bytes) -> None:
+    """Check that among the lines of an answer is the witness's own, and that it holds."""
     try:
-        whole = add_lines(seal, answer.body)
-        signed = open_cosigned(whole, [witness.key])
+        signed = open_cosigned(add_lines(seal, lines), [witness.key])
     except CharitychainError as error:
         raise RefusedError(
             "CC-WITNESS", f"witness {witness.name} sent no cosignature of this checkpoint: {error.message}"
@@ -153,10 +152,6 @@ def _verified_lines(seal: bytes, witness: Witness, answer: web.Answer) -> bytes:
         raise RefusedError(
             "CC-WITNESS", f"witness {witness.name} sent no line by the key that the policy names; see which is right"
         )
-    place = (witness.key.name, witness.key.key_hash)
-    lines = [line for line in note.parse_note(whole).signatures if (line.name, line.key_id) == place]
-    before = note.parse_note(seal)
-    return note.format_note(Note(before.text, (*before.signatures, *lines)))[len(seal) :]
 
 
 def _nonsense(witness: Witness, answer: web.Answer) -> RefusedError:

@@ -27,7 +27,7 @@ from charitychain import forks, note
 from charitychain.chain.blocks import decode_block
 from charitychain.chain.genesis import Genesis
 from charitychain.cosigned import check_policy
-from charitychain.errors import MalformedError, UnreadableError, VerificationError
+from charitychain.errors import MalformedError, VerificationError
 from charitychain.fetch import Source
 from charitychain.heads import Head, Heads
 from charitychain.mirror import published_block, read_published
@@ -86,7 +86,7 @@ def follow(
         UnreadableError: ``CC-WEB`` and others: it cannot be reached, or what it publishes is not all there.
         VerificationError: ``CC-FORK``, with ``facts["fork"]``: it is not the history that is remembered. ``CC-SEAL``:
             no key that is believed signed it. ``CC-IDENTITY``: another ledger is published there. ``CC-PROOF``,
-            ``CC-TILE``, ``CC-LINK``: the files do not lead to the checkpoint.
+            ``CC-TILE``, ``CC-LINK``, ``CC-GENESIS``: the files do not lead to the checkpoint.
         StorageError: ``CC-STATE``: what is remembered cannot be used.
     """
     data, told = read_published(source)
@@ -120,21 +120,26 @@ def follow(
 
 def _compare(source: Source, tree: TileTree, data: bytes, told: note.Checkpoint, known: Head | None) -> None:
     """Check that what is published extends what is remembered, as far as it goes."""
-    if known is None or told.size <= known.height:
+    if known is None:
         return
     before = known.checkpoint.encode()
-    if note.parse_checkpoint(note.parse_note(before).text).origin != told.origin:
-        return  # another identity, which is told
+    kept = note.parse_checkpoint(note.parse_note(before).text)
+    if kept.origin != told.origin or kept.size > told.size:
+        return  # another ledger, or a shorter one: both are told
     fork = forks.find_fork(before, data, tree.node)
     if fork is not None:
         raise forks.forked(fork, f"{source.name} and what this machine remembers")
 
 
 def _genesis(source: Source, tree: TileTree, told: note.Checkpoint) -> Genesis:
+    """Return the genesis record: the one whose identity the header of block 0 commits to."""
     try:
-        genesis = decode_block(published_block(source, tree, told.root, 0)).genesis
+        block = decode_block(published_block(source, tree, told.root, 0))
     except MalformedError as error:
         raise VerificationError(error.code, f"{source.name}, block 0: {error.message}", block=0) from error
-    if genesis is None or genesis.origin != told.origin:
-        raise UnreadableError("CC-NO-GENESIS", f"block 0 at {source.name} does not begin the log {told.origin}")
+    genesis = block.genesis
+    if genesis is None or genesis.identity() != block.header.previous or genesis.origin != told.origin:
+        raise VerificationError(
+            "CC-GENESIS", f"block 0 at {source.name} is not the beginning of the log {told.origin}", block=0
+        )
     return genesis

@@ -19,9 +19,11 @@ remembers of ledgers (`charitychain.heads`).
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,16 +33,17 @@ from charitychain.checkpoints import read_checkpoint
 from charitychain.durable import make_directory
 from charitychain.errors import (
     CharitychainError,
-    LockedError,
     MalformedError,
     StorageError,
     UnreadableError,
     VerificationError,
 )
 from charitychain.fetch import Source, open_source
+from charitychain.forks import Fork
 from charitychain.merkle import RFC6962
 from charitychain.note import MAX_NOTE_BYTES
 from charitychain.publishing import CHECKPOINT, block_path
+from charitychain.reading import read_genesis
 from charitychain.store.file import FileStore, create_file, open_file
 from charitychain.store.frames import MAX_ENTRY, START
 from charitychain.store.protocol import Frame
@@ -95,7 +98,8 @@ def fetch(place: str, cache: Path | None = None, progress: Progress | None = Non
     try:
         path = copy_path(cache if cache is not None else cache_directory(os.environ), source)
         if afresh:
-            _remove(path)
+            with _alone(path.parent):
+                _remove(path)
         return bring_forward(source, path, progress)
     finally:
         source.close()
@@ -152,16 +156,23 @@ def published_block(source: Source, tree: TileTree, root: bytes, height: int) ->
 def bring_forward(source: Source, path: Path, progress: Progress | None = None) -> Mirror:
     """Fetch into the copy at `path`, which is made if need be, what is published beyond it.
 
+    While another process does the same, this waits.
+
     Args:
         progress: Called with (blocks there, blocks in all).
 
     Raises:
         UnreadableError: something cannot be fetched; what was fetched before stays.
-        VerificationError: ``CC-FORK``, with ``facts["fork"]``: what is published does not fit the copy. ``CC-LINK``,
-            ``CC-PROOF``, ``CC-TILE``: it does not fit itself.
-        LockedError: another process brings it forward.
+        VerificationError: ``CC-FORK`` or ``CC-CHECKPOINT``, with ``facts["fork"]``: what is published does not fit the
+            copy, and the key that began the ledger signed both, or not. ``CC-LINK``, ``CC-PROOF``, ``CC-TILE``: it
+            does not fit itself.
         StorageError: ``CC-STORAGE``.
     """
+    with _alone(path.parent):
+        return _bring_forward(source, path, progress)
+
+
+def _bring_forward(source: Source, path: Path, progress: Progress | None) -> Mirror:
     data, told = read_published(source)
     tree = TileTree(source.get, told.size)
     have = _Copy(path)
@@ -176,7 +187,7 @@ def bring_forward(source: Source, path: Path, progress: Progress | None = None) 
         pair, nodes = ((seal, data), tree.node) if len(have.leaves) <= told.size else ((data, seal), have.node)
         fork = forks.find_fork(*pair, nodes)
         if fork is not None:
-            raise forks.forked(fork, f"{source.name} and the copy that was fetched from it before")
+            raise _unfit(source, have, fork)
         if told.size < len(have.leaves):
             warnings.append(
                 f"{source.name} publishes {told.size} blocks; {len(have.leaves)} were fetched from it before, and the"
@@ -184,6 +195,23 @@ def bring_forward(source: Source, path: Path, progress: Progress | None = None) 
             )
     _append(source, tree, told, have, progress)
     return Mirror(source.name, path, data, tuple(warnings))
+
+
+def _unfit(source: Source, have: _Copy, fork: Fork) -> VerificationError:
+    """Return the error for what does not fit the copy: a fork, or what somebody without the key put there."""
+    with open_file(have.path) as store:
+        genesis = read_genesis(store)
+    try:
+        forks.check_fork(fork, [note.parse_vkey(note.vkey(genesis.origin, genesis.key))])
+    except VerificationError as error:
+        return VerificationError(
+            "CC-CHECKPOINT",
+            f"the checkpoint at {source.name} does not fit the copy that was fetched before, and it is not shown that the"
+            " key which began this ledger signed both: it was changed there, or the key was replaced since. With the"
+            f" operator's keys `evidence verify` tells; the copy is {have.path} ({error.message})",
+            fork=fork,
+        )
+    return forks.forked(fork, f"{source.name} and the copy that was fetched from it before")
 
 
 def _append(
@@ -218,18 +246,11 @@ def _open_copy(have: _Copy, blocks: list[bytes]) -> FileStore:
             raise VerificationError(error.code, f"the published block 0: {error.message}") from error
         if genesis is None:
             raise VerificationError("CC-GENESIS", "the published block 0 holds no genesis record")
-        try:
-            make_directory(have.path.parent)
-        except OSError as error:
-            raise StorageError("CC-STORAGE", f"{have.path.parent} cannot be made: {error.strerror}") from error
         _remove(have.path)
         return create_file(have.path, blocks, version=genesis.version)
     store = open_file(have.path, write=True)
     try:
-        now = _Copy(have.path)
-        if now.end != have.end:
-            raise LockedError("CC-LOCKED", f"another process has just brought {have.path} forward; try again")
-        store.cut(have.end)  # what an earlier write of ours left torn
+        store.cut(have.end)  # what an earlier write left torn
         store.append(blocks)
     except BaseException:
         store.close()
@@ -237,9 +258,24 @@ def _open_copy(have: _Copy, blocks: list[bytes]) -> FileStore:
     return store
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of the folder of one copy, which is made if need be."""
+    try:
+        make_directory(folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StorageError("CC-STORAGE", f"{folder} cannot be used: {error.strerror}", path=str(folder)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _remove(path: Path) -> None:
     """Delete a copy with its index."""
-    for name in path.parent.glob(f"{path.name}*") if path.parent.is_dir() else ():
+    for name in path.parent.glob(f"{path.name}*"):
         try:
             name.unlink(missing_ok=True)
         except OSError as error:

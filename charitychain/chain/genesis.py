@@ -10,6 +10,7 @@ so whoever trusts the new ledger's identity knows which past it claims.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
@@ -95,7 +96,7 @@ def decode_genesis(data: bytes) -> Genesis:
     )
 
 
-def _predecessor(last: list[object]) -> Predecessor | None:
+def _predecessor(last: Sequence[object]) -> Predecessor | None:
     match last:
         case [(bytes(identity), int(size), bytes(root))] if len(identity) == len(root) == 32 and size > 0:
             return Predecessor(identity, size, root)

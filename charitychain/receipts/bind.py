@@ -18,7 +18,7 @@ that a sealed record made and no gift's way shows.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,11 +46,11 @@ def check_bound(shown: Shown) -> None:
     for place in shown.places():
         if len(shown.moves(place)) not in _count(shown.record(place)):
             raise misfit(f"the record at {tuple(place)} made another number of movements than such a record makes")
-    for ref, movement in shown.movements.items():
-        place = movement.place
+    moved: dict[Place, list[Movement]] = defaultdict(list)
+    for movement in shown.movements.values():
+        moved[movement.place].append(movement)
+    for place, listed in moved.items():
         made = shown.moves(place)
-        if ref not in made:
-            raise misfit(f"the record at {tuple(place)} did not make movement {ref[1]} of account {ref[0]}")
         wanted = list(_made(shown, shown.record(place), place, made))
         for at, fields in zip(made, wanted, strict=True):
             found = shown.movements.get(at)
@@ -60,8 +60,12 @@ def check_bound(shown: Shown) -> None:
                 raise misfit(f"movement {at[1]} of account {at[0]} is not what the record at {tuple(place)} says")
             if found is not None and found.place != place:
                 raise misfit(f"two records say that they made movement {at[1]} of account {at[0]}")
-        if movement.kind in _WITHIN:
-            _check_unit(shown, movement)
+        told = set(made)
+        for movement in listed:
+            if (movement.account, movement.index) not in told:
+                raise misfit(f"the record at {tuple(place)} did not make movement {movement.index} of its account")
+            if movement.kind in _WITHIN:
+                _check_unit(shown, movement)
 
 
 def _check_unit(shown: Shown, outflow: Movement) -> None:
@@ -92,7 +96,7 @@ def _count(record: records.Record) -> Sequence[int]:
 def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, ...]) -> Iterator[dict[str, Any]]:
     """Yield for each movement that a record makes the fields that it must have; `account` is that of the log."""
     told: dict[str, Any]
-    nothing: dict[str, Any] = {"source": None, "second": None, "conversion": None, "previous": None, "gifts": None}
+    nothing: dict[str, Any] = dict.fromkeys(("source", "second", "conversion", "previous", "gifts")) | {"named": False}
     named = {"named": getattr(record, "gift", None) is not None}
     refs: list[Ref | None] = [*made, None, None, None]
     match record:
@@ -124,7 +128,7 @@ def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, .
             told = {"amount": record.amount, "target": None, "parts": ()}
             yield {"kind": Kind.SENT, "account": record.account, **told} | named
         case records.Received():
-            yield {**nothing, "kind": Kind.CAME, "account": record.account, "amount": record.amount, "named": False}
+            yield {**nothing, "kind": Kind.CAME, "account": record.account, "amount": record.amount}
         case records.Conversion():
             yield from _conversion(shown, record, refs)
         case records.Refund():

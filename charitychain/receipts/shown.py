@@ -176,7 +176,10 @@ class Shown(Basis):
             )  # fmt: skip
             found[number] = party
             leaves[number] = merkle.leaf_hash(PARTIES, codec.encode([number, id_, roles, listed, control, suspended]))
-            self._by_key |= {keys.key_id(key.key): party for key in (*party.keys, *party.recovery)}
+            for key_id in [keys.key_id(key.key) for key in (*party.keys, *party.recovery)]:
+                if key_id in self._by_key:
+                    raise misfit("a key is listed twice, so that it cannot tell who signed", key=key_id.hex())
+                self._by_key[key_id] = party
         _check_tree(PARTIES, *self.head.parties, leaves, self.receipt.parties_proof, "the parties")
         self._parties = _ByNumber("party", self.head.parties[0], found)
         self._named = {party.id: party for party in found.values()}

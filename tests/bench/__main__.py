@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-from tests.bench import orders, ours, references
+from tests.bench import orders, ours, receipts, references
 from tests.bench.measure import CHARITYCHAIN, Job, Row, compare, machine, mebibytes, process, watch
 
 SINGLE = 100_000
@@ -119,9 +119,9 @@ def memory(folder: Path) -> Iterator[Row]:
 
 PARTS = {
     "append": appending, "verify": verifying, "trace": tracing, "start": starting, "memory": memory,
-    "orders": orders.selling,
+    "orders": orders.selling, "receipts": receipts.giving,
 }  # fmt: skip
-ON_DEMAND = {"orders-large": orders.large}
+ON_DEMAND = {"orders-large": orders.large, "receipts-large": receipts.large}
 """Parts that take so long that they run only where they are named."""
 
 

@@ -1,20 +1,23 @@
 """The references: the same work done by something that everybody has.
 
-They do less: SQLite keeps no history and signs nothing, git knows no money, and openssl only hashes. They say what
-the least is that the same machine must do.
+They do less: SQLite keeps no history and signs nothing, git knows no money, openssl only hashes, and a proof of
+inclusion says that some bytes are in a tree. They say what the least is that the same machine must do.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tests.bench.ours import SHARE
 
-__all__ = ["database", "git_history", "has", "insert", "insert_each", "three_hops"]
+__all__ = ["MerkleTree", "database", "git_history", "has", "insert", "insert_each", "merkle_tree", "three_hops"]
 
 
 def has(program: str) -> bool:
@@ -94,3 +97,33 @@ def three_hops(path: Path, count: int) -> Callable[[int], object]:
         db.executemany("INSERT INTO outflows VALUES (?, ?, ?, ?, ?)", taken)
     db.commit()
     return lambda number: db.execute(_FLOW, (f"D-{number}", size)).fetchall()
+
+
+class MerkleTree:
+    """A tree of hashes in memory, by pymerkle, and its proofs that a leaf is in it."""
+
+    def __init__(self, leaves: int) -> None:
+        import pymerkle  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        self._check = pymerkle.verify_inclusion
+        self._tree = pymerkle.InmemoryTree(algorithm="sha256")
+        for number in range(leaves):
+            self._tree.append_entry(b"S/%d" % number)
+        self._size, self._root = leaves, self._tree.get_root(leaves)
+
+    def prove(self, number: int) -> tuple[bytes, Any]:
+        """Return a leaf's hash and the proof for it."""
+        return self._tree.get_leaf(number + 1), self._tree.prove_inclusion(number + 1, self._size)
+
+    def verify(self, proof: tuple[bytes, Any]) -> None:
+        """Check a proof; what is wrong raises."""
+        self._check(proof[0], self._root, proof[1])
+
+    def weight(self) -> int:
+        """Return the bytes of a proof in the form that the library writes it in."""
+        return len(json.dumps(self.prove(self._size // 2)[1].serialize()))
+
+
+def merkle_tree(leaves: int) -> MerkleTree | None:
+    """Return a tree of so many leaves, where pymerkle is installed."""
+    return MerkleTree(leaves) if find_spec("pymerkle") is not None else None

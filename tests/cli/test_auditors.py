@@ -42,6 +42,10 @@ def test_an_auditor_signs_what_it_replayed_and_counts_as_no_witness(village: Cli
     assert kept.count("— ") == 3
     village.ok("checkpoint", "add", "signed", "--auditor-key", auditor)
     assert (village.work / KEPT).read_text().count("— ") == 3
+    village.ok("donate", "edu", "1.00")
+    village.ok("checkpoint", "audit-sign", auditor, "--keys", "akeys")
+    assert "CC-OLDER" in village.fails(7, "checkpoint", "add", "signed", "--auditor-key", auditor)
+    assert village.json("checkpoint", "verify", "--auditor-key", auditor)["known"] == 3
     overlap = village.work / "overlap"
     overlap.write_text(path.read_text().replace(vkeys["north"], auditor))
     for command in (("verify",), ("add", "signed")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cli.conftest import Cli
 from published.conftest import ORIGIN, Operator, Server
 
 from charitychain import cosignature, note
-from charitychain.chain.blocks import decode_block
+from charitychain.chain.blocks import decode_block, encode_block
 from charitychain.fetch import open_source
 from charitychain.follow import follow
 from charitychain.heads import Heads
@@ -213,6 +214,19 @@ def test_files_that_do_not_lead_to_the_checkpoint_are_1_and_missing_ones_3(opera
         ana.fails(3, "follow", operator.folder)
         file.write_bytes(data)
     assert "beginning with the 3 known" in ana.ok("follow", operator.folder)
+
+
+def test_a_genesis_record_of_somebody_else_is_1(operator: Operator, ana: Cli) -> None:
+    """A strange key under the first header's own identity is not believed, though nobody named another."""
+    operator.publish()
+    file, checkpoint = operator.folder / "block/000", operator.folder / "checkpoint"
+    stranger = PrivateKey.from_seed(bytes(32))
+    block = decode_block(file.read_bytes())
+    assert block.genesis is not None
+    file.write_bytes(encode_block(replace(block, genesis=replace(block.genesis, key=stranger.public_key))))
+    told = note.parse_checkpoint(note.parse_note(checkpoint.read_bytes()).text)
+    checkpoint.write_bytes(note.sign_checkpoint(told, stranger))
+    assert "CC-GENESIS" in ana.fails(1, "follow", operator.folder)
 
 
 def test_who_is_not_there_is_3(ana: Cli, operator: Operator) -> None:

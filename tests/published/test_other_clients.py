@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote read what we publish: Go's checksum database packages, and OpenSSL."""
+"""Programs that nobody here wrote read what we publish: Go's checksum database packages, OpenSSL, and aics-tlog."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from published.conftest import Operator
+from published.conftest import ORIGIN, Operator
 
 from charitychain import note
 
@@ -90,3 +90,21 @@ def test_openssl_checks_the_signature_of_the_checkpoint(operator: Operator, tmp_
         (tmp_path / "text").write_text(text)
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode == 0) is good, done.stderr
+
+
+def test_another_python_implementation_audits_every_tile(long: Operator) -> None:
+    """aics-tlog verifies the checkpoint, and authenticates every tile and every bundle against its root."""
+    tlog = pytest.importorskip("aics_tlog", reason="needs aics-tlog, and so Python 3.12")
+    long.publish()
+    key = tlog.parse_vkey(long.vkey)
+    signed = tlog.parse_note((long.folder / "checkpoint").read_bytes())
+    assert tlog.verify_checkpoint(signed, key, expected_origin=ORIGIN).ok
+    told = tlog.parse_checkpoint(signed.text)
+    reader = tlog.FileSystemTileReader(long.folder)
+    report = tlog.audit_tiles(reader, told.size, told.root)
+    assert (report.size, report.tiles, report.bundles) == (527, 4, 3)
+    tile = long.folder / "tile/0/001"
+    data = tile.read_bytes()
+    tile.write_bytes(data[:99] + bytes((data[99] ^ 1,)) + data[100:])
+    with pytest.raises(tlog.TileVerificationError):
+        tlog.audit_tiles(reader, told.size, told.root)

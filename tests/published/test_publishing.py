@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +147,33 @@ def test_cut_off_anywhere_nothing_is_named_that_is_not_there(
     assert cuts >= (1 if landed else 6)
     found = files(operator.folder)
     assert check_whole(operator.folder) == 6 and all(found[path] == data for path, data in files(whole).items())
+
+
+def test_killed_at_any_moment_it_goes_on(long: Operator) -> None:
+    """A process that is killed while it publishes leaves no checkpoint without its files, and the next run ends it."""
+    script = (
+        "import sys; from pathlib import Path; from charitychain.ledger import Ledger;"
+        "from charitychain.publishing import publish\n"
+        "with Ledger.open(sys.argv[1]) as ledger:\n"
+        "    reader = ledger.reader(); print('ready', flush=True)\n"
+        "    publish(reader, Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    chance, killed = random.Random(5), 0
+    for _ in range(6):
+        process = subprocess.Popen([sys.executable, "-c", script, long.path, long.folder], stdout=subprocess.PIPE)
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        time.sleep(chance.random() / 20)
+        process.send_signal(signal.SIGKILL)
+        process.stdout.close()
+        killed += process.wait() == -signal.SIGKILL
+        if (long.folder / "checkpoint").exists():
+            assert check_whole(long.folder) == 527
+    assert killed
+    whole = long.base / "whole"
+    long.publish(whole)
+    long.publish()
+    found = {path: data for path, data in files(long.folder).items() if not path.endswith(".tmp")}
+    assert found == files(whole)
 
 
 def test_the_checkpoint_is_written_when_everything_else_is_on_the_disk(

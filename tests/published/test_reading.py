@@ -18,6 +18,7 @@ from charitychain.errors import CharitychainError, RefusedError, UnreadableError
 from charitychain.fetch import Web, open_source
 from charitychain.forks import check_fork
 from charitychain.heads import Heads
+from charitychain.keys import PrivateKey
 from charitychain.ledger import Ledger
 
 Starter = Callable[[Path], Server]
@@ -122,6 +123,28 @@ def test_a_published_checkpoint_may_stand_behind_the_copy(operator: Operator) ->
         assert str(ledger.trace("D-2").money) == "5.00" and "4 were fetched" in ledger.notices[0]
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_ledgers_of_every_format_are_published_and_read(version: int, tmp_path: Path) -> None:
+    """The copy of a published ledger names the format that its genesis record does."""
+    from charitychain.publishing import publish
+
+    path = shutil.copy(Path(__file__).parents[1] / "golden" / f"v{version}.ledger", tmp_path / "t.ledger")
+    with Ledger.open(path) as ledger:
+        publish(ledger.reader(), ledger.path, tmp_path / "public")
+    with Ledger.open(tmp_path / "public") as ledger:
+        assert ledger.path.read_bytes() == path.read_bytes() and ledger.verify().holds
+
+
+def test_two_who_fetch_at_once_have_one_whole_copy(long: Operator) -> None:
+    """Threads or processes that open the same place at the same time wait for each other."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    long.publish()
+    with ThreadPoolExecutor(6) as pool:
+        paths = set(pool.map(copy_of, [str(long.folder)] * 12))
+    assert len(paths) == 1 and paths.pop().read_bytes() == long.path.read_bytes()
+
+
 def test_progress_is_told(operator: Operator) -> None:
     """Whoever waits sees how many blocks there are."""
     operator.publish()
@@ -177,8 +200,6 @@ def test_a_block_with_another_statement_under_its_header_is_found_and_mended(ope
 
 def test_a_checkpoint_signed_by_somebody_else_is_a_fault(operator: Operator) -> None:
     """The blocks are the operator's, and the checkpoint over them is not: verify says so."""
-    from charitychain.keys import PrivateKey
-
     operator.publish()
     file = operator.folder / "checkpoint"
     told = note.parse_checkpoint(note.parse_note(file.read_bytes()).text)
@@ -201,6 +222,20 @@ def test_a_second_history_at_one_place_is_a_fork(operator: Operator) -> None:
         assert caught.value.code == "CC-FORK"
         first, second = check_fork(caught.value.facts["fork"], [note.parse_vkey(operator.vkey)])
         assert {first.size, second.size} == {5, other.blocks()} and first.origin == ORIGIN
+
+
+def test_who_has_no_key_cannot_make_it_look_like_a_fork(operator: Operator) -> None:
+    """Whoever takes over the server and signs another history with a key of their own accuses nobody."""
+    operator.publish()
+    copy_of(str(operator.folder))
+    stranger = PrivateKey.from_seed(bytes(32))
+    forged = note.sign_checkpoint(note.Checkpoint(ORIGIN, 3, bytes(32)), stranger)
+    (operator.folder / "checkpoint").write_bytes(forged)
+    with pytest.raises(VerificationError) as caught:
+        Ledger.open(operator.folder)
+    assert caught.value.code == "CC-CHECKPOINT" and "was changed there" in caught.value.message
+    with pytest.raises(VerificationError):
+        check_fork(caught.value.facts["fork"], [note.parse_vkey(operator.vkey)])
 
 
 def test_another_ledger_at_one_place_is_told(operator: Operator, tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def heights() -> dict[str, int]:
 
 
 def rests_on(trace: dict[str, Any], where: dict[str, int]) -> set[int]:
-    """Return the blocks of all records, declared units and the gift's account that a trace names, and the head."""
-    ids = {trace["donation"], trace["account"]}
+    """Return the blocks of all records and declared units that a trace names, and the head."""
+    ids = {trace["donation"]}
     ids |= {part["id"] for kind in ("uses", "converted", "refunds") for part in trace[kind]}
     ids |= {id_ for use in trace["uses"] for id_ in use["path"]}
     parts = [part for kind in ("uses", "held", "converted", "refunds") for part in trace[kind]]
