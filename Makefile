@@ -42,6 +42,9 @@ types: $(READY)  ## mypy, strict
 	$(BIN)/mypy charitychain $(wildcard tests/typing)
 
 bench: $(READY)  ## measure speed on this machine
+	@$(BIN)/python -c 'import pymerkle' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' \
+		|| echo "pymerkle is not to be had; the table says so where it is missing" >&2
 	$(BIN)/python -m tests.bench
 
 campaign: $(READY)  ## long runs of the model, of killed writers and of flipped bits (about ten minutes)

@@ -268,8 +268,8 @@ class Sent:
 class Came:
     """What a gift that came from another ledger says of it: its identity `ledger`, its `origin`, and which outflow.
 
-    `state` is ``unchecked`` without that ledger at hand; else ``matched``, and `id` is the record there that sent it, or
-    ``unmatched``, and `why` says what does not fit.
+    `state` is ``unchecked`` without that ledger at hand; else ``matched``, and `id` is the record there that sent it,
+    or ``unmatched``, and `why` says what does not fit.
     """
 
     ledger: str

@@ -22,13 +22,14 @@ b'2'
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["create_file", "make_directory", "replace_file", "sync_directory", "write_all"]
+__all__ = ["alone_in", "create_file", "make_directory", "replace_file", "sync_directory", "write_all"]
 
 # What file systems without hard links (FAT, some network and FUSE mounts) answer to link().
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -78,6 +79,18 @@ def make_directory(path: Path, mode: int = 0o700) -> None:
         sync_directory(path.parent)
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+@contextmanager
+def alone_in(folder: Path, mode: int = 0o700) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if need be: whoever else asks for it waits."""
+    make_directory(folder, mode)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(path: Path) -> None:

@@ -247,9 +247,9 @@ class Ledger:
             report.warnings += self.published.warnings
         if others and report.holds:
             readers = {other.identity: other.reader() for other in others}
-            compare(report, self._ask(lambda: list(check_received(self._open_reader(), readers))))
+            compare(report, self._ask(lambda: list(check_received(self._open_reader(), report.received, readers))))
             check_predecessor(report, self.genesis, readers)
-        elif any(total.received for total in report.totals.values()):
+        elif report.received:
             report.notices.append(_ITS_WORD)
         return report
 

@@ -19,18 +19,17 @@ remembers of ledgers (`charitychain.heads`).
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from charitychain import forks, merkle, note
 from charitychain.chain.blocks import HEADER_SIZE, decode_block, peek_header
 from charitychain.checkpoints import read_checkpoint
-from charitychain.durable import make_directory
+from charitychain.durable import alone_in
 from charitychain.errors import (
     CharitychainError,
     MalformedError,
@@ -206,9 +205,9 @@ def _unfit(source: Source, have: _Copy, fork: Fork) -> VerificationError:
     except VerificationError as error:
         return VerificationError(
             "CC-CHECKPOINT",
-            f"the checkpoint at {source.name} does not fit the copy that was fetched before, and it is not shown that the"
-            " key which began this ledger signed both: it was changed there, or the key was replaced since. With the"
-            f" operator's keys `evidence verify` tells; the copy is {have.path} ({error.message})",
+            f"the checkpoint at {source.name} does not fit the copy that was fetched before, and it is not shown that"
+            " the key which began this ledger signed both: it was changed there, or the key was replaced since. With"
+            f" the operator's keys `evidence verify` tells; the copy is {have.path} ({error.message})",
             fork=fork,
         )
     return forks.forked(fork, f"{source.name} and the copy that was fetched from it before")
@@ -260,17 +259,13 @@ def _open_copy(have: _Copy, blocks: list[bytes]) -> FileStore:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of the folder of one copy, which is made if need be."""
-    try:
-        make_directory(folder)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StorageError("CC-STORAGE", f"{folder} cannot be used: {error.strerror}", path=str(folder)) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    """Hold the lock of the folder of one copy."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone_in(folder))
+        except OSError as error:
+            raise StorageError("CC-STORAGE", f"{folder} cannot be used: {error.strerror}", path=str(folder)) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

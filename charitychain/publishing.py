@@ -27,7 +27,7 @@ from pathlib import Path
 from charitychain import forks, note
 from charitychain.checkpoints import check_extends, read_checkpoint
 from charitychain.cosigned import check_policy, cosigned_checkpoint
-from charitychain.durable import create_file, make_directory, replace_file, sync_directory
+from charitychain.durable import alone_in, create_file, make_directory, replace_file, sync_directory
 from charitychain.errors import RefusedError, StorageError, VerificationError
 from charitychain.fetch import Folder
 from charitychain.note import MAX_NOTE_BYTES
@@ -75,20 +75,25 @@ def publish(reader: Reader, ledger: Path, folder: Path, *, policy: Policy | None
     signed = cosigned_checkpoint(ledger, reader)
     if policy is not None and (missing := check_policy(signed, policy)):
         raise RefusedError("CC-QUORUM", f"the checkpoint is below the policy, so nothing is published: {missing[0]}")
-    source = Folder(folder)
-    standing = _standing(reader, source)
-    files, folders = 0, set[Path]()
     try:
-        for path, data in _new_files(reader, source, standing):
-            files += _write(folder / path, data)
-            folders.add((folder / path).parent)
-        for each in folders:  # files that an earlier run left are named for good now, too
-            sync_directory(each)
-        if source.get(CHECKPOINT, MAX_NOTE_BYTES) != signed:
-            replace_file(folder / CHECKPOINT, signed, _MODE)
+        with alone_in(folder, _FOLDER_MODE):  # of two that publish at once, the later one must find what the other did
+            return _publish(reader, folder, signed)
     except OSError as error:
         name = error.filename or folder
         raise StorageError("CC-STORAGE", f"{name} cannot be written: {error.strerror}", path=str(name)) from error
+
+
+def _publish(reader: Reader, folder: Path, signed: bytes) -> Published:
+    source = Folder(folder)
+    standing = _standing(reader, source)
+    files, folders = 0, set[Path]()
+    for path, data in _new_files(reader, source, standing):
+        files += _write(folder / path, data)
+        folders.add((folder / path).parent)
+    for each in folders:  # files that an earlier run left are named for good now, too
+        sync_directory(each)
+    if source.get(CHECKPOINT, MAX_NOTE_BYTES) != signed:
+        replace_file(folder / CHECKPOINT, signed, _MODE)
     return Published(reader.head.height + 1, standing.size if standing is not None else 0, files)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from charitychain import columns, merkle, records
+from charitychain import columns, records
 from charitychain.basis import day
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
@@ -24,6 +24,7 @@ from charitychain.errors import CharitychainError, NotFoundError, UnreadableErro
 from charitychain.index import Head, Index
 from charitychain.records import Place
 from charitychain.replay import header_frontier
+from charitychain.sealed import Sealed, unfit
 from charitychain.state.accounts import AccountState, Summary
 from charitychain.state.lookup import GiftAt, IdAt, gifts_of, known_gift
 from charitychain.state.movements import Movement, Ref
@@ -38,10 +39,6 @@ __all__ = ["Reader", "check_version", "read_block", "read_genesis", "statement_r
 K = TypeVar("K")
 V = TypeVar("V")
 
-_BLOCKS = 64
-"""The most blocks that a reader keeps."""
-_COLUMNS = 64 * 1024 * 1024
-"""The most bytes of gift columns in them, but for those of the last block read."""
 _ROWS = 100_000
 """The most checked movements, and the most checked authors of statements, that it keeps."""
 
@@ -168,9 +165,6 @@ class Reader:
     def __init__(self, store: Store, index: Index, genesis: Genesis, head: Head) -> None:
         self.store, self.index, self.genesis, self.head = store, index, genesis, head
         self.state = State.load(index, genesis.identity(), genesis.version, head.height + 1)
-        self._blocks: dict[int, blocks.Block] = {}  # the last one used is the last one here
-        self._weight = 0
-        self._signed: dict[int, dict[int, _Signed]] = {}  # by height: the statements of those blocks that were checked
         self._nodes: dict[tuple[int, int, int], LogNode] = {}
         # What was found true of sealed things, which is so of their copies read later too.
         self._authors: dict[tuple[int, int], str] = {}
@@ -181,6 +175,11 @@ class Reader:
         self.log_root = header_frontier(index, head.height + 1).root()
         if self.block.header.hash() != head.hash:
             raise self._unfit()
+
+        def read(height: int) -> blocks.Block:
+            return read_block(store, index.block_offset(height), height)
+
+        self._sealed = Sealed(read, index.header_node, head.height + 1, self.log_root)
         self.state.height = head.height
         first = self.block.statements[0].header.author if self.block.statements else None
         sealing = self.state.sealing_keys(first)
@@ -190,9 +189,7 @@ class Reader:
             raise self._unfit()
 
     def _unfit(self) -> VerificationError:
-        return VerificationError(
-            "CC-INDEX", "the index does not fit the sealed head; remove it and it is made anew", height=self.head.height
-        )
+        return unfit(self.head.height)
 
     @property
     def checkpoint(self) -> str:
@@ -266,13 +263,13 @@ class Reader:
 
     def _gift_in(self, inflow: Movement, gift: GiftAt) -> GiftAt | None:
         """Return the gift of this id that an inflow holds, if it does."""
-        signed = self._checked(inflow.place)
+        signed = self._sealed.statement(inflow.place)
         runs = signed.runs.get(inflow.place.record)
         if runs is not None:
             record = self.record(inflow.place)
             assert isinstance(record, records.Gifts)
             series, _, number = gift.id.partition("/")
-            found = runs.find(int(number)) if series == record.series else None
+            found = runs.find(int(number)) if number and series == record.series else None
             return _of_batch(gift.id, inflow.place, inflow.account, inflow.index, found) if found is not None else None
         listed = signed.gifts.get(inflow.place.record)
         if listed is None:
@@ -287,45 +284,11 @@ class Reader:
         Raises:
             VerificationError: the block is damaged, or is not the one in the log.
         """
-        block = self._blocks.pop(height, None)
-        if block is None:
-            block = read_block(self.store, self.index.block_offset(height), height)
-            leaf = block.header.hash()
-            size = self.head.height + 1
-            proof = merkle.prove_inclusion_from_nodes(merkle.RFC6962, self.index.header_node, height, size)
-            try:
-                merkle.check_inclusion(merkle.RFC6962, proof, height, leaf, size, self.log_root)
-            except VerificationError as error:
-                raise VerificationError(
-                    "CC-LINK", f"block {height} is not the block that the sealed log holds there", block=height
-                ) from error
-            if blocks.statements_root(block.statements) != block.header.statements:
-                raise VerificationError(
-                    "CC-STATEMENTS-ROOT", f"block {height} holds other statements than were sealed", block=height
-                )
-            self._weight += _weight(block)
-            while self._blocks and (len(self._blocks) >= _BLOCKS or self._weight > _COLUMNS):
-                oldest = next(iter(self._blocks))
-                self._weight -= _weight(self._blocks.pop(oldest))
-                self._signed.pop(oldest, None)
-        self._blocks[height] = block
-        return block
+        return self._sealed.block(height)
 
     def statement(self, place: Place) -> statements.SignedStatement:
         """Return the statement at a place, its records and gift columns checked against what its author signed."""
-        return self._checked(place).statement
-
-    def _checked(self, place: Place) -> _Signed:
-        block = self.checked_block(place.height)
-        known = self._signed.setdefault(place.height, {})
-        found = known.get(place.statement)
-        if found is None:
-            if place.statement >= len(block.statements):
-                raise self._unfit()
-            statement = block.statements[place.statement]
-            statements.check_records_root(statement)
-            found = known[place.statement] = _Signed(statement, _check_columns(statement, place.height))
-        return found
+        return self._sealed.statement(place).statement
 
     def runs(self, place: Place) -> columns.Runs:
         """Return the gift columns of the `gifts` record at a place, after checking them.
@@ -333,7 +296,7 @@ class Reader:
         Raises:
             VerificationError: no such record stands there, or its columns are not those that were sealed.
         """
-        found = self._checked(place).runs.get(place.record)
+        found = self._sealed.statement(place).runs.get(place.record)
         if found is None:
             raise self._unfit()
         return found
@@ -360,7 +323,7 @@ class Reader:
 
     def record(self, place: Place) -> records.Record:
         """Return the record at a place, after checking its block."""
-        signed = self._checked(place)
+        signed = self._sealed.statement(place)
         found = signed.records.get(place.record)
         if found is None:
             if place.record >= len(signed.statement.record_bytes):
@@ -447,57 +410,11 @@ class Reader:
         return unit
 
 
-class _Signed:
-    """A statement whose records and columns were checked, and what was read out of it since.
-
-    Attributes:
-        runs: The gift columns, by their record; the other dicts too are by record.
-        records: Records that were decoded.
-        gifts: The gifts of inflows that begin there, by id.
-    """
-
-    __slots__ = ("gifts", "records", "runs", "statement")
-
-    def __init__(self, statement: statements.SignedStatement, runs: dict[int, columns.Runs]) -> None:
-        self.statement, self.runs = statement, runs
-        self.records: dict[int, records.Record] = {}
-        self.gifts: dict[int, dict[str, GiftAt]] = {}
-
-
 def _keep(found: dict[K, V], key: K, value: V) -> None:
     if len(found) >= _ROWS:
         found.clear()
     found[key] = value
 
 
-def _weight(block: blocks.Block) -> int:
-    """Return the bytes of a block's gift columns, by far the most of a block that has some."""
-    return sum(len(data) for statement in block.statements for data in statement.columns)
-
-
 def _of_batch(id_: str, place: Place, account: int, movement: int, gift: columns.Gift) -> GiftAt:
     return GiftAt(id_, place, account, movement, gift.offset, gift.amount, gift.donor, gift.second)
-
-
-def _check_columns(statement: statements.SignedStatement, height: int) -> dict[int, columns.Runs]:
-    """Check the gift columns of a statement against its records, which were checked; no seal covers them otherwise.
-
-    Returns:
-        The columns by the number of their record.
-    """
-    kind = bytes((records.Gifts.KIND,))
-    made = {
-        number: records.decode_record(data)
-        for number, data in enumerate(statement.record_bytes)
-        if data[1:2] == kind
-    }
-    if len(made) != len(statement.columns):
-        raise VerificationError("CC-GIFTS-ROOT", f"block {height} has gift columns too many or too few", block=height)
-    checked = {}
-    for (number, record), found in zip(made.items(), statement.columns, strict=True):
-        assert isinstance(record, records.Gifts)
-        try:
-            checked[number] = columns.check_sealed(found, record.width, record.root)
-        except VerificationError as error:
-            raise VerificationError(error.code, f"block {height}: {error.message}", block=height) from error
-    return checked

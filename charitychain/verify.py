@@ -14,7 +14,7 @@ verdict. Memory does not grow with the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ from charitychain.forks import Fork
 from charitychain.heads import Head, Heads
 from charitychain.index import Index, IndexDamaged
 from charitychain.reading import statement_reader
+from charitychain.records import Place, Received
 from charitychain.replay import Fault, Replay, header_frontier
+from charitychain.state.lookup import Link
 from charitychain.state.movements import Kind
+from charitychain.state.rules import State
 from charitychain.store.protocol import Store
 from charitychain.units import Unit, format_amount
 
@@ -66,8 +69,9 @@ class Report:
 
     `warnings` make the outcome "good, but less than was asked for" (exit code 8): a torn tail, a ledger older than a
     known head or checkpoint. `findings` are questions about the books, `notices` plain words; they change nothing. A
-    ledger with faults is not audited. `fork` is the evidence of a fault that says that two histories were signed, where
-    there is any.
+    ledger with faults is not audited. `received` is where records stand that say what came from other ledgers; whether
+    those sent it is asked elsewhere (`charitychain.across`). `fork` is the evidence of a fault that says that two
+    histories were signed, where there is any.
     """
 
     origin: str = ""
@@ -83,6 +87,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     units: dict[str, Unit] = field(default_factory=dict)
+    received: tuple[Place, ...] = ()
     fork: Fork | None = None
 
     @property
@@ -155,6 +160,7 @@ def verify(
         _fill(report, replay, store)
         if not report.faults:
             report.findings = watch.findings(replay.state, store)
+            report.received = tuple(_received(replay.state, index))
         if torn is not None:
             report.warnings.append(
                 f"The file ends inside a block at byte {torn}: a write was cut off, or the file was. After a crash"
@@ -209,6 +215,15 @@ def _fill(report: Report, replay: Replay, store: Store) -> None:
             report.faults.append(
                 Fault("CC-CONSERVATION", f"what went into {unit} is not what was used, refunded, converted and held")
             )
+
+
+def _received(state: State, index: Index) -> Iterator[Place]:
+    """Yield where records stand that say what came from other ledgers, and were not wholly reversed."""
+    for place in sorted(place for _, place in index.linked(Link.CAME)):
+        record = state.record_at(place)
+        assert isinstance(record, Received)
+        if state.reversed_of(record.id) < record.amount:
+            yield place
 
 
 def _check_checkpoint(report: Report, replay: Replay, index: Index, data: bytes) -> None:

@@ -213,6 +213,32 @@ def test_the_checkpoint_is_written_when_everything_else_is_on_the_disk(
             assert ("sync", os.path.dirname(path)) in ours[at:-2]
 
 
+def test_two_who_publish_at_once_take_nothing_back(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that began before another block was sealed does not put its older checkpoint over the newer one."""
+    operator.publish()
+    operator.give("D-2")
+    with Ledger.open(operator.path) as ledger:
+        reader = ledger.reader()  # of four blocks, while a fifth is recorded and published
+        operator.give("D-3")
+        real, waiting = publishing._publish, list[subprocess.Popen[bytes]]()
+
+        def late(*args: Any) -> publishing.Published:
+            monkeypatch.setattr(publishing, "_publish", real)
+            script = "import sys; from charitychain.cli import main; main(['publish', sys.argv[1], '-l', sys.argv[2]])"
+            other = subprocess.Popen([sys.executable, "-c", script, operator.folder, operator.path])
+            with pytest.raises(subprocess.TimeoutExpired):
+                other.wait(1.5)  # it waits for us
+            try:
+                return real(*args)
+            finally:
+                waiting.append(other)
+
+        monkeypatch.setattr(publishing, "_publish", late)
+        assert publishing.publish(reader, operator.path, operator.folder).blocks == 4
+    assert waiting[0].wait(60) == 0
+    assert check_whole(operator.folder) == 5
+
+
 def test_a_file_with_other_content_is_refused_and_kept(operator: Operator) -> None:
     """Nothing that is published is overwritten: not a block, not a tile, not a bundle."""
     for path in ("block/001", "tile/0/000.p/3", "tile/entries/000.p/3"):

@@ -5,7 +5,8 @@ with one rule or one movement changed. So everything in the ledger fits but for 
 product makes of it are the best that such an operator can show. What is checked afterwards is checked without the lie.
 
 - `telling` bends the product for a while; `move`, `leaf` and `patched` make lies;
-- `tell` writes a ledger so, and issues receipts of its gifts.
+- `tell` writes a ledger so, and issues receipts of its gifts;
+- `story` gives what it is about: five gifts, and records made by `spent`, `moved`, `undone` and others.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ from charitychain.trace import tell_flow
 from charitychain.trie import Leaf, SumTrie
 from charitychain.writer import Writer
 
-__all__ = ["Lie", "Story", "Told", "issue", "leaf", "move", "open_ledger", "patched", "proof_of", "tell", "telling"]
+__all__ = [
+    "BOOKS", "EDU", "EUR", "EVEN", "LATE", "STEPS", "Entering", "Lie", "Story", "Told", "given", "issue", "leaf",
+    "move", "moved", "nothing", "open_ledger", "patched", "proof_of", "refund", "shared", "spent", "story", "tell",
+    "telling", "undone", "walked",
+]  # fmt: skip
 
 Lie = Callable[[pytest.MonkeyPatch], None]
 """Bends the product."""
@@ -163,3 +168,67 @@ def issue(reader: Reader, gift: str) -> Receipt:
 def proof_of(kind: merkle.TreeKind, leaves: Sequence[bytes], shown: Iterable[int]) -> tuple[bytes, ...]:
     """Return the multiproof of some leaves of a tree of plain hashes."""
     return tuple(merkle.root(kind, leaves[first:end]) for first, end in multiproof.ranges(len(leaves), shown))
+
+
+# ------------------------------------------------------------------------------------------------------ stories
+
+EDU, BOOKS, EVEN, EUR, STEPS, LATE = range(6)
+"""The accounts of a story: two under fifo, an even one, one in euros, one of steps, one that is empty at first."""
+
+Entering = Callable[[Writer], Any]
+
+
+def story(*entered: Entering) -> Story:
+    """Return a story of five gifts, and of some records with a block after each."""
+
+    def tell_it(writer: Writer, seal: Callable[[], Any]) -> None:
+        for id_ in ("edu", "books"):
+            writer.account(id_, unit="JPY")
+        writer.account("even", unit="JPY", rule="pro-rata")
+        writer.account("eur", unit="EUR")
+        writer.account("steps", unit="STEP")
+        writer.account("late", unit="JPY")
+        writer.account("later", unit="JPY", rule="pro-rata")
+        writer.donation("D-1", account="edu", amount="10")
+        writer.donation("D-2", account="edu", amount="7")
+        writer.donation("E-1", account="even", amount="10")
+        writer.donation("E-2", account="even", amount="10")
+        writer.donation("S-1", account="steps", amount="100")
+        seal()
+        for each in entered:
+            each(writer)
+            seal()
+
+    return tell_it
+
+
+def spent(id_: str, source: str, amount: str, **more: Any) -> Entering:
+    return lambda w: w.expenditure(id_, source=source, amount=amount, payee="shop", purpose="books", **more)
+
+
+def moved(id_: str, to: str, amount: str, source: str = "edu", **more: Any) -> Entering:
+    return lambda w: w.disbursement(id_, source=source, to=to, amount=amount, **more)
+
+
+def undone(id_: str, reverses: str, **more: Any) -> Entering:
+    return lambda w: w.reversal(id_, reverses=reverses, **more)
+
+
+def refund(id_: str, gift: str, **more: Any) -> Entering:
+    return lambda w: w.refund(id_, donation=gift, **more)
+
+
+def given(id_: str, account: str, amount: str) -> Entering:
+    return lambda w: w.donation(id_, account=account, amount=amount)
+
+
+def walked(id_: str, to: str, gives: str, **more: Any) -> Entering:
+    return lambda w: w.conversion(id_, source="steps", amount="100", to=to, gives=gives, **more)
+
+
+def shared(to: dict[str, str]) -> Entering:
+    return lambda w: w.split("P-1", source="edu", to=to, amount="9")
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Do nothing: in the place of a rule that would refuse."""

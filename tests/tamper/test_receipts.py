@@ -82,7 +82,7 @@ FLIPPED = [(tiny, "d"), (tiny, "s/1"), (winding, "D-1"), (winding, "D-3"), (wind
 @pytest.mark.parametrize("part", range(SLICES))
 @pytest.mark.parametrize(("ledger", "gift"), FLIPPED, ids=[gift for _, gift in FLIPPED])
 def test_every_bit_of_a_receipt(ledger: Any, gift: str, part: int) -> None:
-    """Whichever bit flips, the receipt is refused or tells the same: one bit of each byte, all of them in a campaign."""
+    """Whichever bit flips, the receipt is refused or tells the same: a bit of each byte, in a campaign all of them."""
     data, want = encode_receipt(issued(ledger(), gift)), truth(ledger(), gift)
     same = 0
     for byte in range(part, len(data) - 32, SLICES):

@@ -66,7 +66,8 @@ def refused(ledger: Ledger, entry: Entry, code: str) -> None:
 
 def states(ledger: Ledger, *others: Ledger) -> list[tuple[str, str, str | None]]:
     readers = {other.identity: other.reader() for other in others}
-    return [(match.id, match.state, match.why) for match in check_received(ledger.reader(), readers)]
+    places = ledger.verify().received
+    return [(match.id, match.state, match.why) for match in check_received(ledger.reader(), places, readers)]
 
 
 def ends(trace: Any) -> dict[str, str]:

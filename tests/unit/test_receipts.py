@@ -106,7 +106,7 @@ def by_record(found: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
 # Kinds of histories, and how many pieces make a page of theirs: more than any one unit passes through.
 PAGES = {
     "plain": 10, "records": 12, "reversals": 12, "corrections": 10, "splits": 12, "terms": 9, "trading": 9,
-    "funded": 30, "wild": 45,
+    "funded": 60, "wild": 60,
 }  # fmt: skip
 
 
