@@ -290,9 +290,12 @@ class Maker:
         block = self.reader.checked_block(height)
         if not block.statements:
             return BlockShown(block.header.encode(), (), ())
-        tree = self._tree(
-            ("sealed", height), lambda: list(map(statements.sealed_leaf, block.statements)), blocks.SEALED.node_hash
-        )
+
+        def leaves() -> list[bytes]:
+            made = [self._moves(height, number).prove(())[0] for number in range(len(block.statements))]
+            return list(map(statements.sealed_leaf, block.statements, made))
+
+        tree = self._tree(("sealed", height), leaves, blocks.SEALED.node_hash)
         told = tuple(self._statement(height, number, indices) for number, indices in shown)
         return BlockShown(block.header.encode(), told, tree.prove(number for number, _ in shown))
 
@@ -303,12 +306,16 @@ class Maker:
             lambda: list(map(statements.record_hash, statement.record_bytes)),
             statements.RECORDS.node_hash,
         )
-        made = self._tree(
-            ("moves", height, number), lambda: statements.moves_leaves(statement), statements.MOVES.node_hash
-        )
-        rows = tuple((at, statement.record_bytes[at], statement.moves[at]) for at in shown)
+        rows, made = [(at, statement.record_bytes[at], statement.moves[at]) for at in shown], self._moves(height, number)
         return StatementShown(
-            number, statement.header_bytes, statement.signatures, rows, signed.prove(shown), made.prove(shown)
+            number, statement.header_bytes, statement.signatures, tuple(rows), signed.prove(shown), made.prove(shown)
+        )
+
+    def _moves(self, height: int, number: int) -> _Tree[bytes]:
+        """Return the tree over the movements that each record of a statement made."""
+        statement = self.reader.statement(Place(height, number, 0))
+        return self._tree(
+            ("moves", height, number), lambda: statements.moves_leaves(statement), statements.MOVES.node_hash
         )
 
     def _account(self, noted: Noted, number: int) -> AccountShown:

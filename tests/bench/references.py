@@ -6,6 +6,7 @@ inclusion says that some bytes are in a tree. They say what the least is that th
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import sqlite3
@@ -126,4 +127,8 @@ class MerkleTree:
 
 def merkle_tree(leaves: int) -> MerkleTree | None:
     """Return a tree of so many leaves, where pymerkle is installed."""
-    return MerkleTree(leaves) if find_spec("pymerkle") is not None else None
+    if find_spec("pymerkle") is None:
+        return None
+    tree = MerkleTree(leaves)
+    gc.freeze()  # else each collection walks millions of nodes, whoever's turn it is
+    return tree
