@@ -123,7 +123,7 @@ def good_key(key: bytes) -> Point | None:  # the point of a key of 33 bytes, if 
 @lru_cache(65536)
 def verifies(key: bytes, message: bytes, signature: bytes) -> bool:  # [S]B = R + [k]A, R not of low order, S < L
     a, r, s = good_key(key), point(signature[:32]), int.from_bytes(signature[32:], "little")
-    if a is None or r is None or is_zero(times(8, r)) or s >= L or len(signature) != 64:
+    if not a or not r or is_zero(times(8, r)) or s >= L or len(signature) != 64:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + key[1:] + message).digest(), "little") % L
     x, y, z, _ = times(s, BASE, L - k, a)
@@ -352,14 +352,13 @@ class Account:
 class Receipt:
     """A receipt whose every check is made; `verdict` says what became of the gift."""
     def __init__(self, data: bytes, operator_key: bytes | None = None, depth: int = 1) -> None:
-        need(depth <= 8 and 40 < len(data) <= 2**24 and data[:8] == b"\x89CCRCPT\n", "this is no receipt")
+        need(40 < len(data) <= 2**24 and data[:8] == b"\x89CCRCPT\n" and depth <= 8, "this is no receipt")
         need(H(data[:-32]) == data[-32:], "the checksum does not fit")
         body = unpack(data[8:-32], 10, "receipt")
         need(body[0] == 1 and fits(RECEIPT, body), "the receipt has not its form, or is of a later version")
         (_, self.gift, self.account, self.part, self.stops, genesis, note, blocks, log_proof, accounts, accounts_proof,
          self.parties, parties_proof, gifts, ids, links, earlier, _, self.others) = body
-        self.depth = depth
-        firsts = [[entry[0] for entry in listed] for listed in (self.parties, [a[0] for a in accounts], gifts, ids)]
+        self.depth, firsts = depth, [[v[0] for v in x] for x in (self.parties, [a[0] for a in accounts], gifts, ids)]
         need((self.gift is None) != (self.account is None) and all(map(rises, (
             self.stops, *firsts, [n[:2] for n in links], *(n[2] for n in links)))), "a list does not rise")
         _, version, origin, *_ = read_genesis(genesis)  # checks 1 to 5
@@ -378,8 +377,9 @@ class Receipt:
         self.key = signed_by(self.note, (k for k in acting(self.parties[0], head.height) if operator_key in (None, k)))
         need(self.key, "the checkpoint is not signed by the operator's key")
         notes = [read_checkpoint(old) for old, _ in earlier] + [self.note]
-        need(all(a.origin == origin and consistent(a.size, a.root, b, proof) for (a, b), (_, proof)
-                 in zip(pairwise(notes), earlier, strict=True)), "an earlier checkpoint is not of this ledger's log")
+        for (a, b), (_, proof) in zip(pairwise(notes), earlier, strict=True):
+            need(a.origin == origin and signed_by(a, acting(self.parties[0], a.size - 1))
+                 and consistent(a.size, a.root, b, proof), "an earlier checkpoint does not hold")
         self.made: dict[Place, Made] = {}
         for header, block in zip(headers, blocks, strict=True):
             self.check_block(header, block)
@@ -490,12 +490,11 @@ class Receipt:
         start, end, page, pages = self.part or (0, self.amount, 1, 1)
         need(start < end <= self.amount and page <= pages, "the part is not of the gift")
         self.ends, self.sent, self.arrived = defaultdict(int), defaultdict(list), defaultdict(list)
+        self.queue, pieces = [], 0  # places and inflows at which units wait, and how many stretches were followed
         self.went: list[tuple[Ref, Ref | None, bool, int]] = []  # from an inflow, to an outflow or nil, indirect, units
         self.left: dict[Ref, tuple[int, int]] = {}  # after a reversal of an outflow: what is left, what of this gift
         self.took: dict[Ref, int] = defaultdict(int)  # units that came by paying, of outflows and reversals
-        self.queue: list[tuple[Place, Ref]] = []
         self.arrive(self.own, self.accounts[self.own[0]].moves[self.own[1]].kind, False, offset + start, offset + end)
-        pieces = 0
         while self.queue:
             _, ref = heapq.heappop(self.queue)
             fresh: list[Piece] = []

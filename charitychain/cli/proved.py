@@ -83,12 +83,29 @@ def show_checked(checked: Checked, everything: bool) -> None:
     if checked.receipt.part is not None:
         first, end, page, pages = checked.receipt.part
         output.echo(f"It is page {page} of {pages}: of the gift's smallest units those from {first} up to {end}.")
+    if checked.receipt.stops:
+        output.echo(f"Behind {_counted(len(checked.receipt.stops))} nothing is proved: too many outflows follow.")
+        ends = _ends(facts.get("computed"))
+        if ends:
+            output.echo(f"What the ledger computed for all of the gift, by its word: {output.safe(ends)}.")
     output.echo("It proves that")
     for line in PROVED if checked.trace is not None else PROVED_ACCOUNT:
         output.echo(f"  - {line}.")
     output.echo("Only a replay of the whole ledger shows")
     for line in ONLY_REPLAY:
         output.echo(f"  - {line}.")
+
+
+def _counted(stops: int) -> str:
+    return "one inflow" if stops == 1 else f"{stops} inflows"
+
+
+def _ends(computed: Any) -> str:
+    """Return what became of a gift by what the ledger computed, which anybody may have written."""
+    ends = computed.get("ends") if isinstance(computed, dict) else None
+    rows = [end for end in ends if isinstance(end, dict)] if isinstance(ends, list) else []
+    names = ("amount", "unit", "state")
+    return ", ".join(" ".join(str(end.get(name, "?"))[:80] for name in names) for end in rows[:40])
 
 
 def _show_account(told: dict[str, Any]) -> None:

@@ -306,14 +306,13 @@ class Maker:
             lambda: list(map(statements.record_hash, statement.record_bytes)),
             statements.RECORDS.node_hash,
         )
-        rows, made = [(at, statement.record_bytes[at], statement.moves[at]) for at in shown], self._moves(height, number)
-        return StatementShown(
-            number, statement.header_bytes, statement.signatures, tuple(rows), signed.prove(shown), made.prove(shown)
-        )
+        rows = tuple((at, statement.record_bytes[at], statement.moves[at]) for at in shown)
+        proofs = signed.prove(shown), self._moves(height, number).prove(shown)
+        return StatementShown(number, statement.header_bytes, statement.signatures, rows, *proofs)
 
     def _moves(self, height: int, number: int) -> _Tree[bytes]:
         """Return the tree over the movements that each record of a statement made."""
-        statement = self.reader.statement(Place(height, number, 0))
+        statement = self.reader.checked_block(height).statements[number]
         return self._tree(
             ("moves", height, number), lambda: statements.moves_leaves(statement), statements.MOVES.node_hash
         )

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,7 +139,7 @@ def machine(folder: Path) -> list[str]:
         f"load {os.getloadavg()[0]:.2f}; one fsync of 4 KiB in {folder.parent}: {seconds(_fsync(folder))}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         + ", ".join(_version(name) for name in ("git", "openssl"))
-        + "".join(f", {name} {metadata.version(name)}" for name in ("numpy", "pyarrow")),
+        + "".join(f", {name} {metadata.version(name)}" for name in ("numpy", "pyarrow", "pymerkle") if find_spec(name)),
     ]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cli.conftest import Cli
 
 from charitychain import note
+from charitychain.cosignature import add_lines, cosign, vkey
 from charitychain.keys import PrivateKey
 from charitychain.receipts.wire import decode_receipt, encode_receipt
 
@@ -75,8 +77,8 @@ def test_the_key_and_the_checkpoint_that_one_trusts_decide(book: Cli) -> None:
     """Another key or another history: exit code 1; a checkpoint of another size cannot be compared: 8."""
     book.ok("checkpoint", "save", "then.txt")
     book.ok("receipt", "make", "D-1x")
-    (vkey,) = book.json("checkpoint", "key")["keys"]
-    book.ok("receipt", "verify", "D-1x.ccr", "--operator-key", vkey, "--checkpoint", "then.txt")
+    (own,) = book.json("checkpoint", "key")["keys"]
+    book.ok("receipt", "verify", "D-1x.ccr", "--operator-key", own, "--checkpoint", "then.txt")
     other = PrivateKey.from_seed(bytes(32))
     told = note.parse_checkpoint(note.parse_note((book.work / "then.txt").read_bytes()).text)
     another = note.vkey(told.origin, other.public_key)
@@ -170,6 +172,26 @@ def test_a_receipt_goes_on_into_another_ledger(book: Cli) -> None:
     stranger = decode_receipt((book.work / "S-7.ccr").read_bytes())
     (book.work / "bad.ccr").write_bytes(encode_receipt(replace(stranger, others=other.others)))
     assert "CC-RECEIPT" in book.fails(1, "receipt", "verify", "bad.ccr")
+
+
+def test_witnesses_and_auditors_stand_in_a_receipt_apart(book: Cli) -> None:
+    """A policy that is met is good, one that is not is exit code 8; an auditor counts as no witness."""
+    seal = book.ok("checkpoint", "show").encode()
+    keys = [PrivateKey.from_seed(bytes((each,)) * 32) for each in range(3)]
+    names = ("north.example", "south.example", "auditor.example")
+    lines = b"".join(cosign(seal, name, key, 1_767_139_200) for name, key in list(zip(names, keys, strict=True))[::2])
+    Path(f"{book.ledger}.cosigned").write_bytes(add_lines(seal, lines))
+    book.ok("receipt", "make", "D-1x")
+    vkeys = [vkey(name, key.public_key) for name, key in zip(names, keys, strict=True)]
+    for quorum, code in (("any", 0), ("all", 8)):
+        policy = f"witness n {vkeys[0]}\nwitness s {vkeys[1]}\ngroup g {quorum} n s\nquorum g\n"
+        (book.work / "policy").write_text(policy)
+        done = book.run("receipt", "verify", "D-1x.ccr", "--policy", "policy")
+        assert done.returncode == code and ("needs 2 of 2" in done.stderr) == bool(code)
+    book.ok("receipt", "verify", "D-1x.ccr", "--auditor-key", vkeys[2])
+    assert "has not cosigned" in book.fails(8, "receipt", "verify", "D-1x.ccr", "--auditor-key", vkeys[1])
+    args = ("receipt", "verify", "D-1x.ccr", "--policy", "policy", "--auditor-key", vkeys[0])
+    assert "CC-POLICY" in book.fails(7, *args)
 
 
 def _uses(trace: dict[str, Any]) -> dict[str, str]:
