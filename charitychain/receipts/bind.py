@@ -36,7 +36,6 @@ __all__ = ["check_bound", "check_chosen"]
 _WITHIN = (Kind.DISBURSED, Kind.SPLIT, Kind.FUNDED, Kind.GIVEN_BACK)
 
 
-
 def check_bound(shown: Shown) -> None:
     """Check every movement that is shown against the record that made it.
 
@@ -44,18 +43,17 @@ def check_bound(shown: Shown) -> None:
         VerificationError: ``CC-RECEIPT``.
     """
     for place in shown.places():
-        if len(shown.moves(place)) not in _count(shown.record(place)):
-            raise misfit(f"the record at {tuple(place)} made another number of movements than such a record makes")
+        _check_moved(shown, place)
     moved: dict[Place, list[Movement]] = defaultdict(list)
     for movement in shown.movements.values():
         moved[movement.place].append(movement)
     for place, listed in moved.items():
         made = shown.moves(place)
         wanted = list(_made(shown, shown.record(place), place, made))
+        if len(wanted) != len(made):
+            raise misfit(f"the record at {tuple(place)} made another number of movements than such a record makes")
         for at, fields in zip(made, wanted, strict=True):
             found = shown.movements.get(at)
-            if at[0] != fields.get("account", at[0]):
-                raise misfit(f"the record at {tuple(place)} moved units of another account than it says")
             if found is not None and any(getattr(found, name) != value for name, value in fields.items()):
                 raise misfit(f"movement {at[1]} of account {at[0]} is not what the record at {tuple(place)} says")
             if found is not None and found.place != place:
@@ -75,26 +73,38 @@ def _check_unit(shown: Shown, outflow: Movement) -> None:
             raise misfit(f"movement {outflow.index} of account {outflow.account} goes on in another unit")
 
 
-def _count(record: records.Record) -> Sequence[int]:
-    """Return how many movements a record may have made."""
+def _check_moved(shown: Shown, place: Place) -> None:
+    """Check that a record made as many movements as such a record makes, in the accounts that it says."""
+    record, made = shown.record(place), shown.moves(place)
+    accounts: Sequence[int | None]
     match record:
-        case records.Reversal():
-            return range(1 << 32)
+        case records.Reversal():  # in which accounts, follows from what it undoes
+            accounts = [None] * len(made)
         case records.Donation():  # the movement of a run of them is that of its first
-            return (0, 1)
+            accounts = [record.account] if made else []
         case records.Disbursement():
-            return (2,)
+            accounts = [record.account, record.to]
         case records.Split():
-            return (1 + len(record.parts),)
+            accounts = [record.account, *(number for number, _ in record.parts)]
+            if sum(amount for _, amount in record.parts) != record.amount:
+                raise misfit(f"the parts of split {record.id!r} do not sum to its amount", id=record.id)
         case records.Conversion():
-            return (3 if record.funded_from is not None else 2,)
-        case records.Gifts() | records.Expenditure() | records.Refund() | records.Sent() | records.Received():
-            return (1,)
-    return (0,)
+            paying = [record.funded_from] if record.funded_from is not None else []
+            accounts = [record.account, *paying, record.to]
+        case records.Refund():
+            accounts = [record.account if record.account is not None else _account_of(shown, record.donation)]
+        case records.Gifts() | records.Expenditure() | records.Sent() | records.Received():
+            accounts = [record.account]
+        case _:
+            accounts = []
+    if len(made) != len(accounts):
+        raise misfit(f"the record at {tuple(place)} made another number of movements than such a record makes")
+    if any(wanted not in (None, at[0]) for at, wanted in zip(made, accounts, strict=True)):
+        raise misfit(f"the record at {tuple(place)} moved units of another account than it says")
 
 
 def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, ...]) -> Iterator[dict[str, Any]]:
-    """Yield for each movement that a record makes the fields that it must have; `account` is that of the log."""
+    """Yield for each movement that a record makes the fields that it must have; which accounts, `_check_moved` knows."""
     told: dict[str, Any]
     nothing: dict[str, Any] = dict.fromkeys(("source", "second", "conversion", "previous", "gifts")) | {"named": False}
     named = {"named": getattr(record, "gift", None) is not None}
@@ -103,38 +113,35 @@ def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, .
         case records.Donation():  # one for a run of them, at its first; `Shown` proves which gifts are in it
             if made:
                 del nothing["gifts"]
-                yield {**nothing, "kind": Kind.DONATED, "account": record.account, "place": place}
+                yield {**nothing, "kind": Kind.DONATED}
         case records.Gifts():
             gifts = {"gifts": (record.count, record.root), "amount": record.amount}
-            yield {**nothing, "kind": Kind.DONATED, "account": record.account, **gifts}
+            yield {**nothing, "kind": Kind.DONATED, **gifts}
         case records.Disbursement():
             told = {"amount": record.amount}
-            yield {"kind": Kind.DISBURSED, "account": record.account, **told, "target": refs[1], "parts": ()} | named
-            yield {**nothing, "kind": Kind.RECEIVED, "account": record.to, **told, "source": refs[0]}
+            yield {"kind": Kind.DISBURSED, **told, "target": refs[1], "parts": ()} | named
+            yield {**nothing, "kind": Kind.RECEIVED, **told, "source": refs[0]}
         case records.Split():
             parts = tuple(
                 (number, ref[1], amount) for (number, amount), ref in zip(record.parts, made[1:], strict=False)
             )
-            if sum(amount for _, amount in record.parts) != record.amount:
-                raise misfit(f"the parts of split {record.id!r} do not sum to its amount", id=record.id)
             told = {"amount": record.amount, "named": False, "target": None, "parts": parts}
-            yield {"kind": Kind.SPLIT, "account": record.account, **told}
-            for number, amount in record.parts:
-                yield {**nothing, "kind": Kind.RECEIVED, "account": number, "amount": amount, "source": refs[0]}
+            yield {"kind": Kind.SPLIT, **told}
+            for _, amount in record.parts:
+                yield {**nothing, "kind": Kind.RECEIVED, "amount": amount, "source": refs[0]}
         case records.Expenditure():
             told = {"amount": record.amount, "target": None, "parts": ()}
-            yield {"kind": Kind.SPENT, "account": record.account, **told} | named
+            yield {"kind": Kind.SPENT, **told} | named
         case records.Sent():
             told = {"amount": record.amount, "target": None, "parts": ()}
-            yield {"kind": Kind.SENT, "account": record.account, **told} | named
+            yield {"kind": Kind.SENT, **told} | named
         case records.Received():
-            yield {**nothing, "kind": Kind.CAME, "account": record.account, "amount": record.amount}
+            yield {**nothing, "kind": Kind.CAME, "amount": record.amount}
         case records.Conversion():
             yield from _conversion(shown, record, refs)
         case records.Refund():
-            account = record.account if record.account is not None else _account_of(shown, record.donation)
             told = {"kind": Kind.REFUNDED, "named": True, "target": None, "parts": ()}
-            yield told | _known(account=account, amount=record.amount)
+            yield told | _known(amount=record.amount)
         case records.Reversal():
             yield from _reversal(shown, record, made)
         case _:
@@ -163,12 +170,11 @@ def _conversion(shown: Shown, record: records.Conversion, refs: Sequence[Ref | N
         raise misfit(f"conversion {record.id!r} makes units of {target} out of nothing", id=record.id)
     if record.funded_from in (record.account, record.to):
         raise misfit(f"conversion {record.id!r} is funded by itself", id=record.id)
-    out: dict[str, Any] = {"kind": Kind.CONVERTED_OUT, "account": record.account, "amount": record.amount}
-    yield {**out, "named": False, "target": into, "parts": ()}
+    out = {"named": False, "target": into, "parts": ()}
+    yield {**out, "kind": Kind.CONVERTED_OUT, "amount": record.amount}
     if funded:
-        out = {"kind": Kind.FUNDED, "account": record.funded_from, "amount": record.gives}
-        yield {**out, "named": False, "target": into, "parts": ()}
-    came = {"kind": Kind.CONVERTED_IN, "account": record.to, "amount": record.gives, "source": refs[0], "second": pays}
+        yield {**out, "kind": Kind.FUNDED, "amount": record.gives}
+    came = {"kind": Kind.CONVERTED_IN, "amount": record.gives, "source": refs[0], "second": pays}
     yield nothing | came | {"conversion": (record.amount, record.gives)}
 
 
@@ -188,6 +194,8 @@ def _reversal(shown: Shown, record: records.Reversal, made: tuple[Ref, ...]) -> 
     elif (first is not None and first.kind == Kind.GIVEN_BACK) or (second is not None and second.kind == Kind.RETURNED):
         amount = first.amount if first is not None else second.amount if second is not None else 0
         told = {"amount": record.amount or amount}
+        if len(made) != 2:
+            raise misfit(f"reversal {record.id!r} made another number of movements than such a record makes")
         yield {"kind": Kind.GIVEN_BACK, "named": True, "target": made[1], "parts": ()} | told
         yield {**nothing, "kind": Kind.RETURNED, "source": made[0], "previous": None, "named": False} | told
     else:

@@ -62,6 +62,12 @@ def led(state: Acting) -> None:
     state.moves[-1].append((BOOKS, 0))
 
 
+def twice(state: Acting, told: dict[str, Any]) -> dict[str, Any]:
+    """Say that the record made a movement of another account too."""
+    state.moves[-1].append((BOOKS, 0))
+    return told
+
+
 def _into(account: int) -> Callable[[Acting, dict[str, Any]], dict[str, Any]]:
     return lambda state, told: told | {"account": state.accounts[account]}
 
@@ -225,6 +231,12 @@ CASES = [
     Case("what was taken back is laid into another account",
          (moved("B-1", "even", "9"), undone("U-1", "B-1", amount="5")),
          (_next_is(LATE, 3, EDU), move(Kind.RETURNED, _into(LATE))), {"D-1": "where it had come from"}, ("D-2",)),
+    Case("what was taken back came to nobody", (moved("B-1", "books", "9"), undone("U-1", "B-1", amount="5")),
+         (move(Kind.RETURNED, None),), {"D-1": "another number of movements"}, ("D-2",), "CC-MOVES"),
+    Case("a reversal of a use makes two movements", (spent("X-1", "edu", "6"), undone("U-1", "X-1", amount="2")),
+         (move(Kind.REVERSED, twice),), {"D-1": "another number of movements"}, ("D-2",), "CC-MOVES"),
+    Case("a movement that comes in says that it was named", (given("L-1", "late", "9"),),
+         (move(Kind.DONATED, become(named=True, takes=(Run(0, 9),)), 9),), {"L-1": "not what the record"}, ("D-1",)),
     # Hops, records, order.
     Case("a disbursement goes to another account", (moved("B-1", "books", "5"),),
          (_next_is(LATE, 2, BOOKS), move(Kind.RECEIVED, _into(LATE))), {"D-1": "another account"}, ("D-2",)),
