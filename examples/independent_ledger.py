@@ -636,10 +636,13 @@ def check_ledger(data: bytes) -> dict[str, Any]:
         raise Bad(f"it is not as the page says ({type(error).__name__}: {error})") from error
 
 
-def main() -> int:
-    """Check the file that was named last."""
+def main(file: str = "", *more: str) -> int:
+    """Check the file that was named."""
+    if not file or more:
+        print("usage: independent_ledger.py FILE", file=sys.stderr)
+        return 2
     try:
-        print(json.dumps(check_ledger(Path(sys.argv[-1]).read_bytes()), indent=1))
+        print(json.dumps(check_ledger(Path(file).read_bytes()), indent=1))
     except (Bad, OSError) as error:
         print(ascii(f"does not hold: {error}")[1:-1])
         return 1 if isinstance(error, Bad) else 3
@@ -647,4 +650,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1 + (sys.argv[1:2] == ["ledger"]) :]))

@@ -39,7 +39,6 @@ CURRENCIES = re.findall("...", (  # of ISO 4217, as published on 2026-01-01
     "PLNPYGQARRONRSDRUBRWFSARSBDSCRSDGSEKSGDSHPSLESOSSRDSSPSTNSVCSYPSZLTHBTJSTMTTNDTOPTRYTTDTWDTZSUAHUGXUSDUSNUYIUYU"
     "UYWUZSVEDVESVNDVUVWSTXADXAFXCDXCGXOFXPFYERZARZMWZWG"
 ))
-
 class Bad(Exception):
     """What was read does not hold, and why."""
 def need(holds: object, why: str) -> None:  # refuse what was read, unless this holds
@@ -159,7 +158,6 @@ def join_nodes(a: Node, b: Node) -> Node:  # the node over two neighbours of a m
     need(a.last < b.first and max(sums) <= TOP, "a movement log is out of order, or a sum too large")
     packed = [struct.pack(">32s4QQIIQII", *n[:5], *n.first, *n.last) for n in (a, b)]
     return Node(H(b"\x21", *packed), *sums, a.first, b.last)
-
 class Movement(namedtuple("Movement", "index kind place amount source second conversion previous gifts named takes "
                           "target parts")):
     """An inflow (kind below 16) or an outflow of one account, as a receipt lists it."""
@@ -214,7 +212,7 @@ def rises(values: Iterable[Any]) -> bool:  # whether each is above the one befor
 INT, U32, AMOUNT, FLAG = whole(), whole(0, 2**32 - 1), whole(1), whole(0, 1)
 HASH, KEY, BIN, REF, PLACE = octets(32), octets(33), octets(), (INT, INT), (INT, U32, U32)
 RECORDS = {kind: words.split() for kind, words in {  # the first fields of records
-    **dict.fromkeys((1, 3, 5, 6, 7, 18, 19, 23, 26, 28, 29), "id"), 2: "party", 4: "id decimals",
+    **dict.fromkeys((1, 3, 5, 6, 7, 18, 19, 26, 28, 29), "id"), 2: "party", 4: "id decimals", 23: "id acknowledges",
     16: "id account amount", 17: "id account previous count amount first last width root",
     20: "id account to amount gift", 21: "id account amount payee purpose category gift",
     22: "id account amount to gives funded_from", 24: "id donation account amount", 27: "id account amount parts",
@@ -283,7 +281,6 @@ RECEIPT = (
     [(text, INT, [PLACE])], [(BIN, [HASH])], maybe(BIN), [(BIN, [HASH])])
 Made = namedtuple("Made", "record data refs")  # a shown record, its bytes, and the movements that it made
 Piece = namedtuple("Piece", "indirect start end")  # units of an inflow; indirect if they did not come by paying
-
 class Trie:
     """What is shown of the holes or reversals of an account, in order (check 13)."""
     def __init__(self, listed: Sequence[bytes], prefix: int, root: bytes, total: int) -> None:
@@ -319,7 +316,6 @@ class Trie:
     def of(self, key: int) -> tuple[int, int | None]:  # a leaf's sum and first datum, or 0 and nil
         found = next(((total, data) for low, high, total, data in self.met if low <= key <= high), (0, (None, 0)))
         return found[0], found[1][0]  # nil[0] where it is not shown
-
 class Account:
     """An account as a receipt shows it (checks 10 to 13)."""
     def __init__(self, summary: Sequence[Any], tape: Sequence[Any]) -> None:
@@ -357,10 +353,10 @@ class Receipt:
         body = unpack(data[8:-32], 10, "receipt")
         need(body[0] == 1 and fits(RECEIPT, body), "the receipt has not its form, or is of a later version")
         (_, self.gift, self.account, self.part, self.stops, genesis, note, blocks, log_proof, accounts, accounts_proof,
-         self.parties, parties_proof, gifts, ids, links, earlier, _, self.others) = body
+         self.parties, parties_proof, gifts, ids, self.links, earlier, _, self.others) = body
         self.depth, firsts = depth, [[v[0] for v in x] for x in (self.parties, [a[0] for a in accounts], gifts, ids)]
         need((self.gift is None) != (self.account is None) and all(map(rises, (
-            self.stops, *firsts, [n[:2] for n in links], *(n[2] for n in links)))), "a list does not rise")
+            self.stops, *firsts, [n[:2] for n in self.links], *(n[2] for n in self.links)))), "a list does not rise")
         _, version, origin, *_ = read_genesis(genesis)  # checks 1 to 5
         self.identity, self.note = H(b"\x10", genesis), read_checkpoint(note)
         headers = [read_header(block[0], version) for block in blocks]
@@ -385,10 +381,11 @@ class Receipt:
             self.check_block(header, block)
         self.accounts = {a[0][0]: Account(*a) for a in accounts}
         self.gifts = {g[0]: self.check_gift(*g) for g in gifts}
+        self.ids = {i[0]: i[1] for i in ids}
         for name, place, account, movement in ids:
             need(self.made[place].record["id"] == name and (movement is None or self.move((account, movement))),
                  f"{name} is not the record at its place, or its movement is not shown")
-        need(all(place in self.made for link in links for place in link[2]) and all(
+        need(all(place in self.made for link in self.links for place in link[2]) and all(
             (number, m.index) in self.made[m.place].refs for number, account in self.accounts.items()
             for m in account.moves.values()), "the record that a link names, or that made a movement, is not shown")
         for place, made in self.made.items():
@@ -517,9 +514,11 @@ class Receipt:
         for (what, (number, index)), units in sorted(self.ends.items()):
             s, place = self.accounts[number].sum, self.accounts[number].moves[index].place
             record = {} if what == "held" else {"record": self.made[place].record["id"]}
-            ends[what] += [{**record, "account": s.id, "unit": s.unit, "amount": units}] * (units > 0)
-        own = self.accounts[self.own[0]].sum
-        return {"gift": self.gift, "account": own.id, "unit": own.unit, "amount": self.amount, "part": self.part} | ends
+            ends[what] += [{**record, "account": s.id, "unit": self.unit(number)[0], "amount": units}] * (units > 0)
+        own, unit = self.accounts[self.own[0]].sum.id, self.unit(self.own[0])[0]
+        need(all(self.made[place].record["acknowledges"] in self.gifts for link in self.links for place in link[2]
+                 if link[:2] == (own, 2)), "a gift up to which somebody acknowledged is not shown")
+        return {"gift": self.gift, "account": own, "unit": unit, "amount": self.amount, "part": self.part} | ends
     def arrive(self, ref: Ref | None, kind: int, indirect: bool, a: int, b: int, after: Place = (-1, 0, 0)) -> None:
         if a < b:  # units [a, b) of an inflow of this kind, at a place after that one
             inflow = self.move(ref)
@@ -659,15 +658,17 @@ class Receipt:
                 need(a >= b or (sum(max(0, min(b, y) - max(a, x)) for x, y in self.sent[here]) == b - a and not any(
                     a < y and x < b for x, y in told[here])), "another ledger tells of other units, or twice")
                 told[here] += [(a, b)] * (a < b)
-    def unit(self, number: int) -> tuple[str, list[int]]:  # the unit of an account, and the decimals of a declared one
-        unit, records = self.accounts[number].sum.unit, [made.record for made in self.made.values()]
-        return unit, [r["decimals"] for r in records if (r["kind"], r["id"]) == (4, unit)]
+    def unit(self, number: int) -> tuple[str, int]:  # the unit of an account, and its decimals where it is declared
+        unit = self.accounts[number].sum.unit
+        known = unit in CURRENCIES or unit in ("STEP", "MINUTE", "MASK", "MEAL", "TREE")
+        need(known or self.made[self.ids[unit]].record["kind"] == 4, "the record of a unit is not shown")
+        return unit, 0 if known else self.made[self.ids[unit]].record["decimals"]
     def statement(self) -> dict[str, Any]:  # the sums of an account, and the movements of it that are shown
         s, moves = self.accounts[self.account].sum, self.accounts[self.account].moves.values()
         need(not self.part and not self.stops and not self.others, "a statement of account has a part, stops or others")
         listed = [{"index": m.index, "kind": m.kind, "amount": m.amount} for m in moves]
-        return {"account": s.id, "unit": s.unit, "in": s.inflow, "by_rule": s.by_rule, "by_name": s.by_name,
-                "back": s.back, "balance": s.inflow - s.by_rule - s.by_name, "movements": listed}
+        return {"account": s.id, "unit": self.unit(self.account)[0], "in": s.inflow, "by_rule": s.by_rule,
+                "by_name": s.by_name, "balance": s.inflow - s.by_rule - s.by_name, "movements": listed}
     def verdict(self) -> dict[str, Any]:  # what the receipt proves
         what = self.statement() if self.gift is None else {**self.follow(), "elsewhere": list(self.check_others())}
         mark = H(self.note.origin.encode() + b"\n" + self.key)[:4].hex()
@@ -675,7 +676,6 @@ class Receipt:
                 "signed_by": f"{self.note.origin}+{mark}+{base64.b64encode(self.key).decode()}"}
 
 # ---- The command
-
 WRONG = (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError, struct.error)
 def check_receipt(data: bytes, operator_key: bytes | None = None) -> dict[str, Any]:  # what a receipt proves, or Bad
     try:
@@ -691,9 +691,9 @@ def main(what: str = "", file: str = "", option: str = "--operator-key", vkey: s
     try:
         key = base64_exact(vkey.split("+", 2)[2]) if vkey else None
         print(json.dumps(check_receipt(Path(file).read_bytes(), key), indent=1))
-    except (Bad, OSError) as error:
+    except (Bad, OSError, IndexError, ValueError) as error:
         print(ascii(f"does not hold: {error}")[1:-1])
-        return 1 if isinstance(error, Bad) else 3
+        return 1 if isinstance(error, Bad) else 3 if isinstance(error, OSError) else 2
     return 0
 
 if __name__ == "__main__":

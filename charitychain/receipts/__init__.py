@@ -4,6 +4,7 @@ A receipt holds the look-ups of one trace, each with its proof down from one sig
 same code that the ledger answered with (`charitychain.trace`) over what the receipt shows:
 
 - `wire`: the bytes of a receipt, and their bounds;
+- `parts`: what each part must be by itself;
 - `shown`: what a receipt shows, proved from the checkpoint down, as a basis for questions;
 - `bind`: that each movement is the one that its signed record makes;
 - `check`: the verdict, and the trace;

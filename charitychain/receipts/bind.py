@@ -24,7 +24,8 @@ from typing import Any
 
 from charitychain import records
 from charitychain.errors import NotFoundError
-from charitychain.receipts.shown import Shown, misfit
+from charitychain.receipts.parts import misfit
+from charitychain.receipts.shown import Shown
 from charitychain.records import Place
 from charitychain.state.flow import Flow, reversals_of
 from charitychain.state.lookup import GiftAt
@@ -104,7 +105,7 @@ def _check_moved(shown: Shown, place: Place) -> None:
 
 
 def _made(shown: Shown, record: records.Record, place: Place, made: tuple[Ref, ...]) -> Iterator[dict[str, Any]]:
-    """Yield for each movement that a record makes the fields that it must have; which accounts, `_check_moved` knows."""
+    """Yield for each movement that a record makes the fields that it must have; `_check_moved` knows the accounts."""
     told: dict[str, Any]
     nothing: dict[str, Any] = dict.fromkeys(("source", "second", "conversion", "previous", "gifts")) | {"named": False}
     named = {"named": getattr(record, "gift", None) is not None}

@@ -20,7 +20,8 @@ from charitychain import merkle, note, records
 from charitychain.answers import Money, Sent, Trace
 from charitychain.errors import CharitychainError, VerificationError
 from charitychain.receipts.bind import check_bound, check_chosen
-from charitychain.receipts.shown import Shown, misfit
+from charitychain.receipts.parts import misfit
+from charitychain.receipts.shown import Shown
 from charitychain.receipts.wire import Receipt, decode_receipt
 from charitychain.state.flow import Flow, follow
 from charitychain.state.movements import Ref

@@ -13,8 +13,8 @@ Rules upheld here:
 - Positions, balances, order and φ are prefix sums of a log's proof; a receipt claims none.
 - What is not shown is not there: a look-up of value raises, one of words (`links`, `find_id`) finds nothing.
 
-Left to others: that each movement is what its record makes (`charitychain.receipts.bind`), and which operator's key
-and which witnesses to believe.
+Left to others: what each part must be by itself (`charitychain.receipts.parts`); that each movement is what its record
+makes (`charitychain.receipts.bind`); and which operator's key and which witnesses to believe.
 """
 
 from __future__ import annotations
@@ -28,29 +28,32 @@ from charitychain import codec, columns, keys, merkle, multiproof, note, records
 from charitychain.basis import Basis
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import decode_genesis
-from charitychain.errors import NotFoundError, VerificationError
-from charitychain.receipts.wire import AccountShown, GiftShown, IdShown, MovementShown, Receipt, StatementShown
+from charitychain.errors import NotFoundError
+from charitychain.receipts.parts import (
+    check_branches,
+    check_extents,
+    check_there,
+    check_tree,
+    misfit,
+    offset_of,
+    read_log_node,
+    read_movement,
+    with_sums,
+)
+from charitychain.receipts.wire import AccountShown, GiftShown, IdShown, Receipt, StatementShown
 from charitychain.records import Place
 from charitychain.state.accounts import Summary
 from charitychain.state.lookup import GiftAt, IdAt
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.parties import PartyKey, PartyState
 from charitychain.state.standing import ACCOUNTS, PARTIES
-from charitychain.sumlog import LogNode, Span, Tag, empty_root, log_node, span_leaf, span_node
-from charitychain.tape import Run
-from charitychain.trie import SumTrie, TrieRef
+from charitychain.sumlog import Span, Tag, empty_root, log_node, span_leaf
+from charitychain.trie import SumTrie
 from charitychain.units import BUILT_IN, Unit
 
-__all__ = ["Shown", "ShownAccount", "misfit"]
+__all__ = ["Shown", "ShownAccount"]
 
 _T = TypeVar("_T")
-
-_LEAF_BYTES, _BRANCH_BYTES = 40, 114
-
-
-def misfit(why: str, **facts: Any) -> VerificationError:
-    """Return the error for a receipt whose parts do not fit, or do not prove what they say."""
-    return VerificationError("CC-RECEIPT", why, **facts)
 
 
 class _ByNumber(Sequence[_T]):
@@ -95,13 +98,13 @@ class ShownAccount(Summary):
         ):
             raise misfit(f"the sums in the summary of account {self.id!r} do not fit each other", account=self.id)
         tape = shown.tape
-        _check_branches(tape.holes, exact=False)
-        _check_branches(tape.reversed, exact=True)
+        check_branches(tape.holes, exact=False)
+        check_branches(tape.reversed, exact=True)
         self.holes = SumTrie.from_nodes(Tag.HOLES_LEAF, Tag.HOLES_NODE, tape.holes, holes_root, holes)
         self.reversed = SumTrie.from_nodes(
             Tag.REVERSED_LEAF, Tag.REVERSED_NODE, tape.reversed, reversed_root, reversed_
         )
-        _check_extents(tape.holes, self)
+        check_extents(tape.holes, self)
         if self.holes.root is not None and self.holes.root.span.high >= self.in_:
             raise misfit(f"units were named in account {self.id!r} that never came in", account=self.id)
 
@@ -138,7 +141,7 @@ class Shown(Basis):
         self._moves: dict[Place, tuple[Ref, ...]] = {}
         for header, block in zip(self._headers, receipt.blocks, strict=True):
             leaves = {each.number: self._read_statement(header.height, each) for each in block.statements}
-            _check_tree(blocks.SEALED, *header.statements, leaves, block.proof, f"block {header.height}")
+            check_tree(blocks.SEALED, *header.statements, leaves, block.proof, f"block {header.height}")
         self.movements: dict[Ref, Movement] = {}
         self._outflows: dict[int, list[Movement]] = {}
         self._by_rule: dict[int, list[Movement]] = {}
@@ -161,7 +164,7 @@ class Shown(Basis):
         if any(header.version != self._genesis.version for header in self._headers):
             raise misfit("a block header has another version than the genesis record")
         leaves = {header.height: header.hash() for header in self._headers}
-        _check_tree(merkle.RFC6962, size, self.checkpoint.root, leaves, self.receipt.log_proof, "the log of blocks")
+        check_tree(merkle.RFC6962, size, self.checkpoint.root, leaves, self.receipt.log_proof, "the log of blocks")
         self.head, self._times = self._headers[-1], {header.height: header.time for header in self._headers}
 
     def _read_parties(self) -> None:
@@ -180,7 +183,7 @@ class Shown(Basis):
                 if key_id in self._by_key:
                     raise misfit("a key is listed twice, so that it cannot tell who signed", key=key_id.hex())
                 self._by_key[key_id] = party
-        _check_tree(PARTIES, *self.head.parties, leaves, self.receipt.parties_proof, "the parties")
+        check_tree(PARTIES, *self.head.parties, leaves, self.receipt.parties_proof, "the parties")
         self._parties = _ByNumber("party", self.head.parties[0], found)
         self._named = {party.id: party for party in found.values()}
         self.key = note.open_note(self.receipt.note, self.operator_keys(self.checkpoint.size)).verified[0]
@@ -197,7 +200,7 @@ class Shown(Basis):
             shown.summary[0]: merkle.leaf_hash(ACCOUNTS, codec.encode(shown.summary))
             for shown in self.receipt.accounts
         }
-        _check_tree(ACCOUNTS, *self.head.accounts, leaves, self.receipt.accounts_proof, "the accounts")
+        check_tree(ACCOUNTS, *self.head.accounts, leaves, self.receipt.accounts_proof, "the accounts")
         self._accounts = _ByNumber("account", self.head.accounts[0], found)
 
     def _read_statement(self, height: int, shown: StatementShown) -> bytes:
@@ -206,7 +209,7 @@ class Shown(Basis):
         where = f"statement {shown.number} of block {height}"
         leaves = {number: statements.record_hash(data) for number, data, _ in shown.records}
         signed = (header.count, header.root)
-        _check_tree(statements.RECORDS, *signed, leaves, shown.records_proof, f"the records of {where}")
+        check_tree(statements.RECORDS, *signed, leaves, shown.records_proof, f"the records of {where}")
         made = {
             number: merkle.leaf_hash(statements.MOVES, codec.encode([number, moves]))
             for number, _, moves in shown.records
@@ -239,8 +242,8 @@ class Shown(Basis):
             if tape.movements or tape.proof or account.log_root != empty_root(Tag.MOVEMENT_NODE) or account.in_:
                 raise misfit(f"the log of account {account.id!r} is empty, and something of it is shown")
             return
-        found = {each.number: _movement(account.number, each) for each in tape.movements}
-        proof = [_log_node(each) for each in tape.proof]
+        found = {each.number: read_movement(account.number, each) for each in tape.movements}
+        proof = [read_log_node(each) for each in tape.proof]
         root, order = multiproof.fold(
             account.size, {number: movement.leaf() for number, movement in found.items()}, proof, log_node
         )
@@ -250,8 +253,8 @@ class Shown(Basis):
         for first, node in order:
             movement = found.get(first)
             if movement is not None:
-                placed = _placed(movement, sums)
-                _check_there(placed, account)
+                placed = with_sums(movement, sums)
+                check_there(placed, account)
                 self.movements[account.number, first] = placed
                 if not placed.is_inflow:
                     self._outflows.setdefault(account.number, []).append(placed)
@@ -275,7 +278,7 @@ class Shown(Basis):
         number = shown.place.record - inflow.place.record
         data = self._bytes[shown.place]
         leaf = span_leaf(Tag.DONATIONS_LEAF, statements.record_hash(data), record.amount, *[shown.place.record] * 2)
-        offset = _offset(Tag.DONATIONS_NODE, inflow.gifts, inflow.amount, number, leaf, proof)
+        offset = offset_of(Tag.DONATIONS_NODE, inflow.gifts, inflow.amount, number, leaf, proof)
         first = shown.place == inflow.place
         if (
             shown.place[:2] != inflow.place[:2]
@@ -299,7 +302,7 @@ class Shown(Basis):
         if not rising or not all(0 < gift.amount <= codec.MAX_INT for gift in gifts):
             raise misfit(f"the run of gifts that holds {shown.id!r} is not in order")
         leaf = span_leaf(Tag.GIFTS_LEAF, run, sum(gift.amount for gift in gifts), gifts[0].id, gifts[-1].id)
-        before = _offset(Tag.GIFTS_NODE, (runs, record.root), record.amount, number, leaf, proof)
+        before = offset_of(Tag.GIFTS_NODE, (runs, record.root), record.amount, number, leaf, proof)
         found = next((gift for gift in gifts if f"{record.series}/{gift.id}" == shown.id), None)
         if found is None:
             raise misfit(f"the run of gifts shown does not hold {shown.id!r}")
@@ -425,108 +428,3 @@ class Shown(Basis):
 
     def sealed_gift(self, gift: GiftAt) -> GiftAt:
         return gift
-
-
-def _check_tree(
-    kind: merkle.TreeKind, size: int, root: bytes, leaves: Mapping[int, bytes], proof: Sequence[bytes], what: str
-) -> None:
-    """Check that leaves are in a tree of plain hashes; of an empty one nothing can be shown."""
-    if not size:
-        if leaves or proof or root != merkle.empty_root(kind):
-            raise misfit(f"nothing is in the tree of {what}, and something is shown")
-        return
-    found, _ = multiproof.fold(size, leaves, proof, kind.node_hash)
-    if found != root:
-        raise misfit(f"the parts shown are not those that were sealed: the tree of {what} has another root")
-
-
-def _log_node(fields: Sequence[Any]) -> LogNode:
-    hash_, in_, rule, named, back, *places = fields
-    return LogNode(hash_, in_, rule, named, back, _log_place(places[:3]), _log_place(places[3:]))
-
-
-def _log_place(fields: Sequence[int]) -> Place:
-    place = Place(*fields)
-    if max(place[1:]) >> 32:
-        raise misfit(f"no block has a statement or record {max(place[1:])}")
-    return place
-
-
-def _movement(account: int, shown: MovementShown) -> Movement:
-    inflow = shown.kind < Kind.DISBURSED
-    told = (shown.target, shown.parts or None) if inflow else shown[4:9]
-    if any(each is not None for each in told) or shown.named > 1 or (shown.takes and not shown.named):
-        raise misfit(f"movement {shown.number} of account {account} has parts that its kind has not")
-    if shown.kind not in Kind._value2member_map_ or shown.amount < 1:
-        raise misfit(f"movement {shown.number} of account {account} is of no known kind, or of nothing")
-    takes = tuple(Run(*run) for run in shown.takes)
-    rising = all(one.position + one.length <= other.position for one, other in itertools.pairwise(takes))
-    if shown.named and (not rising or min((run.length for run in takes), default=0) < 1):
-        raise misfit(f"the units that movement {shown.number} of account {account} took are not told one by one")
-    if shown.named and sum(run.length for run in takes) != shown.amount:
-        raise misfit(f"movement {shown.number} of account {account} took another number of units than its amount")
-    return Movement(
-        account, shown.number, Kind(shown.kind), _log_place(shown.place), shown.amount, source=shown.source,
-        second=shown.second, conversion=shown.conversion, previous=shown.previous, gifts=shown.gifts,
-        named=bool(shown.named), takes=takes, target=shown.target, parts=shown.parts,
-    )  # fmt: skip
-
-
-def _check_there(m: Movement, account: Summary) -> None:
-    """Check that no more had left than had come in, and that what a movement takes was there."""
-    there = m.in_before if m.takes and not account.pro_rata else m.balance_before
-    end = sum(m.takes[-1]) if m.takes else m.amount
-    if m.balance_before < 0 or (not m.is_inflow and (m.amount > m.balance_before or end > there)):
-        raise misfit(f"movement {m.index} takes more than was there in account {account.id!r}", account=account.id)
-
-
-def _children(branch: bytes) -> list[TrieRef]:
-    half = _BRANCH_BYTES // 2
-    return [TrieRef.unpack(branch[:half]), TrieRef.unpack(branch[half:])]
-
-
-def _check_branches(nodes: Sequence[bytes], *, exact: bool) -> None:
-    """Check that branches of a trie are where they must be; `exact`: so that a look-up by key misses no leaf."""
-    for data in nodes:
-        if len(data) not in (_LEAF_BYTES, _BRANCH_BYTES):
-            raise misfit("a node of a trie has another length")
-        if len(data) == _BRANCH_BYTES:
-            left, right = _children(data)
-            bit = (left.span.low ^ right.span.low).bit_length() - 1
-            fits = -1 <= left.bit < bit and -1 <= right.bit < bit and left.span.low < right.span.low
-            if exact:
-                fits = fits and all(each.span.low >> bit == each.span.high >> bit for each in (left, right))
-            if not fits:
-                raise misfit("a branch of a trie does not stand where it must")
-
-
-def _check_extents(nodes: Sequence[bytes], account: Summary) -> None:
-    """Check that holes hold as many units as they are long, and what is below a node no more than fits between."""
-    for data in nodes:
-        if len(data) == _LEAF_BYTES:
-            low, high, total = (int.from_bytes(data[at : at + 8], "big") for at in (0, 8, 16))
-            fits = 0 < total == high - low + 1
-        else:
-            fits = all(0 < child.span.sum <= child.span.high - child.span.low + 1 for child in _children(data))
-        if not fits:
-            raise misfit(f"what was named in account {account.id!r} is more than there is room for", account=account.id)
-
-
-def _placed(m: Movement, sums: tuple[int, int, int, int]) -> Movement:
-    """Return a movement with the sums of everything before it."""
-    return Movement(
-        m.account, m.index, m.kind, m.place, m.amount, *sums, m.source, m.second, m.conversion, m.previous, m.gifts,
-        m.named, m.takes, m.target, m.parts,
-    )  # fmt: skip
-
-
-def _offset(tag: int, tree: tuple[int, bytes], amount: int, number: int, leaf: Span, proof: list[Span]) -> int:
-    """Check that a leaf is in a tree of spans, given as (count, root); return the sum before it."""
-
-    def join(left: Span, right: Span) -> Span:
-        return span_node(tag, left, right)
-
-    root, order = multiproof.fold(tree[0], {number: leaf}, proof, join)
-    if (root.hash, root.sum) != (tree[1], amount):
-        raise misfit("the gift shown is not in the movement that it is shown in")
-    return sum(span.sum for first, span in order if first < number)

@@ -21,7 +21,7 @@ from golden.builder import Builder
 
 from charitychain import merkle, multiproof
 from charitychain.errors import CharitychainError
-from charitychain.index import Index
+from charitychain.index import Index, IndexDamaged
 from charitychain.reading import Reader, statement_reader
 from charitychain.receipts.make import Maker
 from charitychain.receipts.noted import Noted
@@ -152,15 +152,18 @@ def open_ledger(data: bytes) -> Reader:
     return Reader(store, index, replay.genesis, replay.head)
 
 
+_STUMBLES = (CharitychainError, IndexDamaged, AssertionError)
+
+
 def issue(reader: Reader, gift: str) -> Receipt:
     """Return the receipt of a gift; where the product sees that it cannot hold, with what it looked at until then."""
     maker = Maker(reader)
     try:
         return maker.gift(gift)[0]
-    except (CharitychainError, AssertionError):
+    except _STUMBLES:
         noted = Noted(reader)
         found = noted.gift(gift)
-        with suppress(CharitychainError, AssertionError):
+        with suppress(*_STUMBLES):
             tell_flow(noted, found, follow(noted, noted.accounts, found, limit=100))
         return maker._receipt(noted, gift=gift)
 

@@ -5,6 +5,7 @@ As in `test_lying_operator`, what a receipt does not exclude is named in the ref
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +18,14 @@ from charitychain.chain import blocks
 from charitychain.chain.blocks import Block
 from charitychain.errors import VerificationError
 from charitychain.receipts.check import check_receipt
-from charitychain.receipts.wire import BlockShown, Receipt, encode_receipt
+from charitychain.receipts.shown import ShownAccount
+from charitychain.receipts.wire import AccountShown, BlockShown, Receipt, TapeShown, encode_receipt
 from charitychain.records import Donation, Expenditure, KeyChange, Record
 from charitychain.state.acting import Acting
 from charitychain.state.parties import PartyState, possession_message
 from charitychain.state.standing import ACCOUNTS, Standing
+from charitychain.sumlog import Tag, empty_root, span_leaf, span_node
+from charitychain.trie import SumTrie, TrieRef
 from tamper.forge import put_together, reseal, sign, take_apart
 from tamper.ledgers import codes, village
 from tamper.liar import Lie, issue, nothing, open_ledger, patched, proof_of, spent, story, tell, telling
@@ -165,3 +169,35 @@ def test_two_summaries_of_one_account(two_heads: tuple[list[Block], Receipt, Rec
         checked(told)
     with pytest.raises(VerificationError, match="not in rising order"):
         checked(replace(told, accounts=(*old.accounts, *old.accounts)))
+
+
+def test_a_reversal_on_the_wrong_side_of_a_branch() -> None:
+    """A trie whose sums and hashes fit, but in which a look-up would go past a reversal, is none."""
+
+    def at(key: int) -> tuple[TrieRef, bytes]:
+        data = struct.pack(">QQQQQ", key, key, 2, key + 10, 0)
+        return TrieRef(-1, span_leaf(Tag.REVERSED_LEAF, data, 2, key, key)), data
+
+    def above(bit: int, left: TrieRef, right: TrieRef) -> tuple[TrieRef, bytes]:
+        span = span_node(Tag.REVERSED_NODE, left.span, right.span, bytes((bit,)))
+        return TrieRef(bit, span), left.pack() + right.pack()
+
+    def shown(*nodes: tuple[TrieRef, bytes]) -> AccountShown:
+        root, empty = nodes[0][0].span, empty_root(Tag.HOLES_NODE)
+        sums = (20, 10, 0, 6)  # in, by rule, named, back
+        summary = (0, "edu", bytes(32), "JPY", "fifo", 0, 1, 20, bytes(32), *sums, empty, 0, root.hash, root.sum)
+        return AccountShown(summary, TapeShown((), (), (), tuple(data for _, data in nodes)))
+
+    one, five, six = at(1), at(5), at(6)
+    right = above(1, five[0], six[0])
+    good = (above(2, one[0], right[0]), one, right, five, six)
+    assert [ShownAccount(shown(*good)).reversed.find(key) is None for key in (1, 5, 6)] == [False, False, False]
+    left = above(2, one[0], five[0])
+    # 5 has the bit of the branch, so a look-up goes to the right, where it is not; the left side stays closed.
+    bad = (above(2, left[0]._replace(bit=1), six[0]), six)
+    root = bad[0][0].span
+    nodes = [data for _, data in bad]
+    trie = SumTrie.from_nodes(Tag.REVERSED_LEAF, Tag.REVERSED_NODE, nodes, root.hash, root.sum)
+    assert trie.find(5) is None and trie.sum == 6
+    with pytest.raises(VerificationError, match="does not stand where it must"):
+        ShownAccount(shown(*bad))

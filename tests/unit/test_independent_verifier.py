@@ -155,9 +155,9 @@ def test_vector(row: dict[str, Any]) -> None:
 
 
 def test_vectors_made_anew() -> None:
-    """The script makes vectors of the same names, and both verifiers give each the verdict that it says."""
+    """The script makes all these vectors again, and both verifiers give each the verdict that it says."""
     made = vectors()
-    assert [f"{vector.name}.ccr" for vector in made] == [row["file"] for row in VECTORS]
+    assert {f"{vector.name}.ccr" for vector in made} >= {row["file"] for row in VECTORS}
     for vector in made:
         holds = vector.reason is None
         assert (theirs(vector.data) is None, independent(vector.data) is None) == (holds, holds), vector.name
