@@ -14,7 +14,7 @@ Rules upheld here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Protocol
 
 from charitychain import records
@@ -24,6 +24,7 @@ from charitychain.state.accounts import Summary
 from charitychain.state.lookup import GiftAt, IdAt, Tapes
 from charitychain.state.movements import Movement, Ref
 from charitychain.state.parties import PartyState
+from charitychain.state.terms import day_of_time as day
 from charitychain.state.terms import days_of
 from charitychain.units import Unit
 
@@ -154,8 +155,3 @@ def lag_days(stated: str, sealed: str) -> int:
 def _ordinal(day: str) -> int:
     """Return a day as a number; the year 0, which Python's calendar has not, is the eve of its first day."""
     return date.fromisoformat(day).toordinal() if day >= "0001" else 0
-
-
-def day(seconds: int) -> str:
-    """Return the UTC day of a time in seconds since 1970."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -77,6 +77,9 @@ def statement_reader(store: Store) -> Callable[[int, int], statements.SignedStat
             block = blocks.decode_block(frame.payload)
             last.clear()
             last[offset] = block
+        if statement >= len(block.statements):  # only in a damaged block: verify goes on behind its faults
+            code = "CC-STATEMENTS-ROOT"
+            raise VerificationError(code, f"byte {offset}: a statement that others rest on is not there", offset=offset)
         return block.statements[statement]
 
     return read

@@ -21,6 +21,7 @@ import re
 import runpy
 import struct
 import sys
+import zlib
 from bisect import bisect_left
 from collections import defaultdict, namedtuple
 from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +47,11 @@ def need(holds: object, why: str) -> None:  # refuse what was read, unless this 
         raise Bad(why)
 def H(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
-
+def inflate(data: bytes) -> bytes:  # the one zlib stream that data is, of at most 16 MiB
+    stream = zlib.decompressobj()
+    body = stream.decompress(data, 2**24)
+    need(stream.eof and not stream.unused_data, "the zlib stream does not end where the file does")
+    return body
 # ---- Canonical msgpack
 def pack(value: Any) -> bytes:  # the one canonical encoding of an integer, bytes, a text, an array or nil
     if value is None:
@@ -87,7 +92,6 @@ def unpack(data: bytes, depth: int, what: str) -> Any:  # what this encodes cano
     read = value(depth)
     need(pack(read) == data, f"{what}: not the canonical encoding of one value")
     return read
-
 # ---- Ed25519: RFC 8032 with the stricter rules of the format. A point is X, Y, Z, T with XY = ZT.
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ZERO, Point = -121665 * pow(121666, -1, P) % P, (0, 1, 1, 0), tuple[int, int, int, int]
@@ -127,7 +131,6 @@ def verifies(key: bytes, message: bytes, signature: bytes) -> bool:  # [S]B = R 
     k = int.from_bytes(hashlib.sha512(signature[:32] + key[1:] + message).digest(), "little") % L
     x, y, z, _ = times(s, BASE, L - k, a)
     return (x - r[0] * z) % P == 0 and (y - r[1] * z) % P == 0
-
 # ---- Trees
 def fold(n: int, leaves: dict[int, T], proof: Sequence[T], join: Callable[[T, T], T], empty: T) -> tuple[T, list[T]]:
     # The root over n leaves, some shown and the rest by the proof; and all of these from left to right.
@@ -192,7 +195,6 @@ def consistent(size: int, root: bytes, later: Checkpoint, proof: Sequence[bytes]
         node = next(members)
         return (old, H(b"\1", new, node)) if m <= k else (H(b"\1", node, old), H(b"\1", node, new))
     return size <= later.size and both(size, later.size, True) == (root, later.root) and not list(members)
-
 # ---- The forms of things: a test, a tuple of forms for the fields of an array, or [form] for a list of any length
 def fits(form: Any, value: Any) -> bool:  # whether a value has a form
     if isinstance(form, tuple):
@@ -344,13 +346,12 @@ class Account:
         self.holes = Trie(tape[2], 0x28, s.holes_root, s.holes_sum)
         self.reversed = Trie(tape[3], 0x2A, s.reversed_root, s.reversed_sum)
         need(not self.holes.met or self.holes.met[-1][1] < s.inflow, "a hole lies beyond its tape")
-
 class Receipt:
     """A receipt whose every check is made; `verdict` says what became of the gift."""
     def __init__(self, data: bytes, operator_key: bytes | None = None, depth: int = 1) -> None:
         need(40 < len(data) <= 2**24 and data[:8] == b"\x89CCRCPT\n" and depth <= 8, "this is no receipt")
         need(H(data[:-32]) == data[-32:], "the checksum does not fit")
-        body = unpack(data[8:-32], 10, "receipt")
+        body = unpack(inflate(data[8:-32]), 10, "receipt")
         need(body[0] == 1 and fits(RECEIPT, body), "the receipt has not its form, or is of a later version")
         (_, self.gift, self.account, self.part, self.stops, genesis, note, blocks, log_proof, accounts, accounts_proof,
          self.parties, parties_proof, gifts, ids, self.links, earlier, _, self.others) = body
@@ -674,13 +675,12 @@ class Receipt:
         mark = H(self.note.origin.encode() + b"\n" + self.key)[:4].hex()
         return {**what, "ledger": self.identity.hex(), "size": self.note.size, "root": self.note.root.hex(),
                 "signed_by": f"{self.note.origin}+{mark}+{base64.b64encode(self.key).decode()}"}
-
 # ---- The command
-WRONG = (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError, struct.error)
+WRONG = (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError, zlib.error)
 def check_receipt(data: bytes, operator_key: bytes | None = None) -> dict[str, Any]:  # what a receipt proves, or Bad
     try:
         return Receipt(data, operator_key).verdict()
-    except WRONG as error:  # whatever cannot be read as the page says
+    except (*WRONG, struct.error) as error:  # whatever cannot be read as the page says
         raise Bad(f"it is not as the page says ({type(error).__name__}: {error})") from error
 def main(what: str = "", file: str = "", option: str = "--operator-key", vkey: str = "", *more: str) -> int:
     if what not in ("receipt", "ledger") or not file or option != "--operator-key" or more:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from charitychain import merkle, multiproof, note, records
 from charitychain.chain import blocks, statements
+from charitychain.errors import RefusedError
 from charitychain.reading import Reader
 from charitychain.receipts.check import PIECES
 from charitychain.receipts.noted import Kept, Noted
@@ -191,8 +192,12 @@ class Maker:
         while waiting:
             part = waiting.pop()
             flow = follow(self.reader, self.reader.accounts, gift, limit=PIECES, part=part, stops=stops)
-            if flow.pieces <= PIECES or part[1] - part[0] == 1:
+            if flow.pieces <= PIECES:
                 found.append(part)
+            elif part[1] - part[0] == 1:
+                raise RefusedError(
+                    "CC-PIECES", f"one unit of gift {gift.id!r} went on more than {PIECES} times; no receipt shows that"
+                )
             else:
                 middle = sum(part) // 2
                 waiting += [(middle, part[1]), (part[0], middle)]

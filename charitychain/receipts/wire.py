@@ -1,18 +1,20 @@
 """The bytes of a receipt: a file's frame, the parts inside, and what they may hold.
 
-A file is a magic of 8 bytes, canonical msgpack, and the SHA-256 of all that. The checksum shows damage, nothing more:
-what a receipt proves is in its parts. The layout is told field by field in ``docs/reference/receipt.md``.
+A file is a magic of 8 bytes, canonical msgpack compressed by zlib, and the SHA-256 of all that. The checksum shows
+damage, nothing more: what a receipt proves is in its parts. The layout is told field by field in
+``docs/reference/receipt.md``.
 
 Rules upheld here:
 
 - Every part has its one type; lists that name leaves of a tree rise strictly; nothing is skipped.
-- A receipt has at most `MAX_BYTES`, so that no file can hang its reader.
+- A receipt has at most `MAX_BYTES`, compressed or not, so that no file can hang its reader.
 - Nothing is believed here: proofs are checked by `charitychain.receipts.shown`.
 """
 
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
@@ -24,7 +26,7 @@ from charitychain.records import Place
 
 __all__ = [
     "MAX_BYTES", "AccountShown", "BlockShown", "GiftShown", "IdShown", "LinkShown", "MovementShown", "Receipt",
-    "StatementShown", "TapeShown", "decode_receipt", "encode_receipt",
+    "StatementShown", "TapeShown", "body_of", "decode_receipt", "encode_receipt", "frame",
 ]  # fmt: skip
 
 MAGIC = b"\x89CCRCPT\n"
@@ -161,8 +163,35 @@ class Receipt:
 
 def encode_receipt(receipt: Receipt) -> bytes:
     """Return the bytes of a receipt's file."""
-    data = MAGIC + codec.encode(receipt.parts())
+    return frame(codec.encode(receipt.parts()))
+
+
+def frame(body: bytes) -> bytes:
+    """Return the file around the msgpack of a receipt."""
+    data = MAGIC + zlib.compress(body, 9)
     return data + sha256(data).digest()
+
+
+def body_of(data: bytes, name: str = "receipt") -> bytes:
+    """Return the msgpack in a receipt's file: the inverse of `frame`.
+
+    Raises:
+        UnreadableError: ``CC-RECEIPT``: it is no receipt, or too large.
+        VerificationError: ``CC-RECEIPT``: it was damaged.
+    """
+    if len(data) > MAX_BYTES or len(data) < len(MAGIC) + 33 or not data.startswith(MAGIC):
+        raise UnreadableError("CC-RECEIPT", f"{name} is no receipt, or has more than {MAX_BYTES} bytes")
+    packed, told = data[len(MAGIC) : -32], data[-32:]
+    if sha256(data[:-32]).digest() != told:
+        raise VerificationError("CC-RECEIPT", f"{name} was damaged: its bytes do not fit its checksum; get it again")
+    stream = zlib.decompressobj()
+    try:
+        body = stream.decompress(packed, MAX_BYTES)
+    except zlib.error as error:
+        raise VerificationError("CC-RECEIPT", f"{name} cannot be decompressed: {error}") from error
+    if not stream.eof or stream.unused_data:
+        raise VerificationError("CC-RECEIPT", f"{name} does not end where it says, or has more than {MAX_BYTES} bytes")
+    return body
 
 
 def decode_receipt(data: bytes, name: str = "receipt") -> Receipt:
@@ -175,13 +204,9 @@ def decode_receipt(data: bytes, name: str = "receipt") -> Receipt:
         UnreadableError: ``CC-RECEIPT``: it is no receipt, of a later version, or too large.
         VerificationError: ``CC-RECEIPT``: it was damaged, or a part is not of its type.
     """
-    if len(data) > MAX_BYTES or len(data) < len(MAGIC) + 33 or not data.startswith(MAGIC):
-        raise UnreadableError("CC-RECEIPT", f"{name} is no receipt, or has more than {MAX_BYTES} bytes")
-    body, told = data[:-32], data[-32:]
-    if sha256(body).digest() != told:
-        raise VerificationError("CC-RECEIPT", f"{name} was damaged: its bytes do not fit its checksum; get it again")
+    body = body_of(data, name)
     try:
-        value = codec.decode(body[len(MAGIC) :], max_depth=10)
+        value = codec.decode(body, max_depth=10)
         if type(value) is not tuple or not value or type(value[0]) is not int:
             raise _Misfit("not an array that begins with a version")
         if value[0] != VERSION:

@@ -8,7 +8,8 @@ PROVED = (
     "the gift stands in the ledger under its author's signature",
     "these outflows took its units, by rule or by name, and what is shown as held was still held",
     "each step is what its signed record says; keys and reversals are as of this checkpoint",
-    "no other receipt that holds under this checkpoint shares a unit with it",
+    "no other receipt that holds under this checkpoint shares a unit with it, but for what a funded conversion gave:"
+    " who earned it and who paid for it both tell of that",
     "in every unit the parts sum to the gift",
 )
 """What holds relative to the checkpoint, if the receipt holds."""

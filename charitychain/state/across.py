@@ -93,8 +93,7 @@ def _check_first(state: Acting, record: records.Received, key: str, start: int, 
 
 def _is_reversed(state: Acting, place: records.Place) -> bool:
     """Say whether a record was wholly reversed; by an earlier statement, as for all that builds on a reversal."""
-    earlier = state.record_at(place)
-    assert isinstance(earlier, records.Received)
+    earlier = state.record_as(place, records.Received)
     undone = [at for at in state.lookup.links(earlier.id, Link.REVERSED) if at[:2] != state.place[:2]]
     return sum(map(state.amount_at, undone)) >= earlier.amount
 

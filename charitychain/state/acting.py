@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from charitychain import codec, records
 from charitychain.chain.statements import Moves, StatementHeader
-from charitychain.errors import RefusedError
+from charitychain.errors import RefusedError, VerificationError
 from charitychain.records import Place
 from charitychain.state.accounts import AccountState, Year
 from charitychain.state.flow import PIECE_LIMIT, Flow, Lineage, follow
@@ -28,7 +27,7 @@ from charitychain.state.lookup import GiftAt, Link, Lookup, find_gift
 from charitychain.state.movements import Kind, Movement, Ref
 from charitychain.state.parties import PartyState
 from charitychain.state.standing import Standing
-from charitychain.state.terms import days_of
+from charitychain.state.terms import day_of_time, days_of
 from charitychain.sumlog import Span, Tag, span_root
 from charitychain.tape import Run, join_runs
 from charitychain.units import BUILT_IN, format_amount
@@ -38,6 +37,7 @@ __all__ = ["Acting", "Donations"]
 
 _OF_KEYS = (records.KeyChange, records.Control)
 _DAY = 86_400
+_R = TypeVar("_R")
 
 
 class Donations:
@@ -107,8 +107,16 @@ class Acting(Standing):
         self.moves.append([])
 
     def record_at(self, place: Place) -> records.Record:
-        """Return a record of an earlier statement."""
-        return records.decode_record(self.lookup.statement(place.height, place.statement).record_bytes[place.record])
+        """Return a record of an earlier statement.
+
+        Raises:
+            VerificationError: ``CC-RECORDS-ROOT``: it is not there. Only in a damaged block: verify goes on behind it.
+        """
+        data = self.lookup.statement(place.height, place.statement).record_bytes
+        if place.record >= len(data):
+            why = f"block {place.height}: a record that others rest on is not there"
+            raise VerificationError("CC-RECORDS-ROOT", why, block=place.height)
+        return records.decode_record(data[place.record])
 
     def reversed_of(self, id_: str) -> int:
         """Return how much of a record was reversed, minor units."""
@@ -118,6 +126,18 @@ class Acting(Standing):
         """Return the amount of a record of an earlier statement, as it was taken; minor units."""
         row = self.lookup.find_id(records.record_id(self.record_at(place)) or "")
         return row.amount if row is not None else 0
+
+    def record_as(self, place: Place, kind: type[_R]) -> _R:
+        """Return a record of an earlier statement, of a kind that is known.
+
+        Raises:
+            VerificationError: ``CC-RECORDS-ROOT``: another one stands there. Only in a damaged block, as `record_at`.
+        """
+        found = self.record_at(place)
+        if not isinstance(found, kind):
+            why = f"block {place.height}: another record stands where others rest on one"
+            raise VerificationError("CC-RECORDS-ROOT", why, block=place.height)
+        return found
 
     @property
     def place(self) -> Place:
@@ -129,7 +149,7 @@ class Acting(Standing):
         if stated is not None:
             return stated
         if self._today is None:
-            self._today = _day(self._time)
+            self._today = day_of_time(self._time)
         return self._today
 
     def year(self, record: Any) -> int:
@@ -139,7 +159,7 @@ class Acting(Standing):
     def year_of(self, place: Place) -> int:
         """Return the year that an earlier record counts in."""
         stated: str | None = getattr(self.record_at(place), "date", None)
-        return int((stated or _day(self.lookup.statement(*place[:2]).header.time))[:4])
+        return int((stated or day_of_time(self.lookup.statement(*place[:2]).header.time))[:4])
 
     def check_dates(self, record: Any) -> None:
         """Check that no record tells of a day to come: what happened has a date up to the day after its signing (UTC).
@@ -149,11 +169,11 @@ class Acting(Standing):
         """
         for name in ("date", "at", "until"):
             stated: str | None = getattr(record, name, None)
-            if stated is not None and days_of(stated)[0] > _day(self._time + _DAY):
+            if stated is not None and days_of(stated)[0] > day_of_time(self._time + _DAY):
                 raise RefusedError(
                     "CC-FUTURE",
-                    f"{name} is {stated}, which was still to come when this was signed, on {_day(self._time)}; state"
-                    " the day on which it happened, and see that the clock is right",
+                    f"{name} is {stated}, which was still to come when this was signed, on {day_of_time(self._time)};"
+                    " state the day on which it happened, and see that the clock is right",
                     field=name,
                 )
 
@@ -344,11 +364,3 @@ class Acting(Standing):
         if place is None:  # a run of donations was noted when it began
             self.moves[-1].append((account.number, movement.index))
         return movement
-
-
-def _day(seconds: int) -> str:
-    """Return the UTC day of a time; one beyond the calendar, which only a forger writes, is its last day."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
-    except (ValueError, OverflowError, OSError):
-        return "9999-12-31"

@@ -71,8 +71,7 @@ def _hand_overs(state: Acting, account: AccountState) -> Iterator[tuple[Place, i
     row = state.lookup.find_id(account.id) if changes else None
     if row is None:
         return
-    opened = state.record_at(row.place)
-    assert isinstance(opened, Account)
+    opened = state.record_as(row.place, Account)
     if opened.owner is not None:
         owner = state.party(opened.owner).number
     else:

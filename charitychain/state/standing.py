@@ -111,8 +111,15 @@ class Standing:
         return self.units[account.unit]
 
     def party_of(self, key_id: bytes) -> PartyState:
-        """Return the party that a key belongs to, whether or not it still acts."""
-        return self.parties[self._key_parties[key_id]]
+        """Return the party that a key belongs to, whether or not it still acts.
+
+        Raises:
+            VerificationError: ``CC-UNKNOWN-KEY``: to none, as only in a damaged block: verify goes on behind it.
+        """
+        number = self._key_parties.get(key_id)
+        if number is None:
+            raise VerificationError("CC-UNKNOWN-KEY", f"no party has the key {key_id.hex()[:16]}…", key=key_id.hex())
+        return self.parties[number]
 
     def signer(self, key_id: bytes) -> tuple[PartyState, bytes]:
         """Return the party that a key speaks for at this height, and the key.

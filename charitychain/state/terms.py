@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -24,7 +25,7 @@ from charitychain.records import Account, AccountChange
 from charitychain.records.parties import Approvals, Cap, Levy, Restriction
 from charitychain.sumlog import Tag
 
-__all__ = ["Terms", "days_of", "is_as_narrow"]
+__all__ = ["Terms", "day_of_time", "days_of", "is_as_narrow"]
 
 HUNDRED_PERCENT = 10_000
 
@@ -95,3 +96,15 @@ def is_as_narrow(inner: Restriction | None, outer: Restriction | None) -> bool:
         and (start is None or (inner[1] is not None and inner[1] >= start))
         and (end is None or (inner[2] is not None and inner[2] <= end))
     )
+
+
+def day_of_time(seconds: int) -> str:
+    """Return the UTC day of a time in seconds since 1970; one beyond the calendar, which a forger writes, is its last.
+
+    >>> day_of_time(0), day_of_time(2**62)
+    ('1970-01-01', '9999-12-31')
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "9999-12-31"

@@ -403,8 +403,7 @@ def _check_line(state: Acting, line: str | None) -> None:
     places = state.lookup.links(line, Link.PLANNED)
     if not places:
         raise RefusedError("CC-UNKNOWN-ID", f"this ledger has no plan's line {line!r}", id=line)
-    plan = state.record_at(places[0])
-    assert isinstance(plan, records.Plan)
+    plan = state.record_as(places[0], records.Plan)
     state.require(state.accounts[plan.account].owner, f"a use of the plan's line {line!r}")
 
 

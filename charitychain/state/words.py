@@ -188,8 +188,7 @@ def _part_in_outcome(state: Acting, row: IdAt, account: AccountState) -> str:
         return f"owns {account.id!r}, whose expenditures did it,"
     if state.author.number == _owner_then(state, account, row.place):
         return f"owned {account.id!r} when it was said"
-    outcome = state.record_at(row.place)
-    assert isinstance(outcome, records.Outcome)
+    outcome = state.record_as(row.place, records.Outcome)
     for id_ in outcome.of:
         use = state.lookup.find_id(id_)
         assert use is not None and use.movement is not None

@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +26,7 @@ from charitychain.reading import Reader
 from charitychain.receipts.check import check_receipt
 from charitychain.receipts.make import Maker
 from charitychain.receipts.spanning import receipts_across
-from charitychain.receipts.wire import Receipt, encode_receipt
+from charitychain.receipts.wire import Receipt, body_of, encode_receipt, frame
 from golden.builder import Builder
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "receipts"
@@ -58,7 +57,7 @@ def load_verifier() -> Any:
 
 def parts_of(data: bytes) -> dict[str, Any]:
     """Return the fields of a receipt by name, as lists that can be changed."""
-    return dict(zip(FIELDS, _listed(codec.decode(data[8:-32], max_depth=10)), strict=True))
+    return dict(zip(FIELDS, _listed(codec.decode(body_of(data), max_depth=10)), strict=True))
 
 
 def _listed(value: Any) -> Any:
@@ -72,8 +71,7 @@ def put_together(parts: dict[str, Any]) -> bytes:
 
 def sealed(body: bytes) -> bytes:
     """Return the file with that body, and a checksum that fits."""
-    start = b"\x89CCRCPT\n" + body
-    return start + sha256(start).digest()
+    return frame(body)
 
 
 def changed(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
@@ -236,7 +234,7 @@ def _flip(data: bytes, at: int = -1) -> bytes:
 def changed_ones(good: dict[str, bytes]) -> Iterator[Vector]:
     """Yield receipts that somebody changed who cannot seal."""
     used, again, named, spans = good["used"], good["again-twice"], good["named"], good["across"]
-    body = used[8:-32]
+    body = body_of(used)
     yield Vector("checksum", "the last byte flipped", _flip(used), "the checksum does not fit")
     yield Vector("magic", "another first byte", sealed(body).replace(b"\x89", b"\x88", 1), "it is no receipt")
     yield Vector("cut", "the last 40 bytes are missing", used[:-40], "the checksum does not fit")

@@ -65,7 +65,7 @@ def test_an_answer_that_trickles_is_given_up(first: bytes, then: bytes, monkeypa
         with pytest.raises(UnreadableError) as caught:
             web.post(url, b"", "text/plain")
         assert caught.value.code == "CC-WEB"
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 30
 
 
 def test_a_long_answer_is_given_up() -> None:
