@@ -40,7 +40,7 @@ from charitychain.verify import Report
 
 __all__ = [
     "Match", "Readers", "check_predecessor", "check_received", "compare", "match_of", "received_entry",
-    "trace_across",
+    "trace_across", "units_within",
 ]  # fmt: skip
 
 Readers = Mapping[bytes, Reader]
@@ -254,12 +254,12 @@ def _received(sent: Sent, here: Reader, there: Reader, others: Readers, limit: i
         record = there.record(place)
         if not isinstance(record, records.Received) or outflow_key(record.from_ledger, record.movement) != key:
             raise VerificationError("CC-INDEX", f"the index says that {sent.id!r} was received otherwise than it was")
-        runs = _within(record.spans, sent.runs)
+        runs = units_within(record.spans, sent.runs)
         if not runs or there.state.reversed_of(record.id) >= record.amount:
             continue
         there.check_author(place)
         match = match_of(there, place, record, {here.genesis.identity(): here})
-        why = "it claims units that were received already" if _within(record.spans, taken) else match.why
+        why = "it claims units that were received already" if units_within(record.spans, taken) else match.why
         if why is not None:
             doubted.append((record.id, why))
             continue
@@ -277,10 +277,10 @@ def _received(sent: Sent, here: Reader, there: Reader, others: Readers, limit: i
     )  # fmt: skip
 
 
-def _within(spans: Sequence[tuple[int, int]], runs: Sequence[Run]) -> list[Run]:
+def units_within(spans: Sequence[tuple[int, int]], runs: Sequence[Run]) -> list[Run]:
     """Return which units of a record that received `spans` of an outflow are among `runs` of that outflow.
 
-    >>> _within([(0, 10), (20, 5)], [Run(8, 14)])
+    >>> units_within([(0, 10), (20, 5)], [Run(8, 14)])
     [Run(position=8, length=4)]
     """
     found, before = list[Run](), 0

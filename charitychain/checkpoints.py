@@ -73,7 +73,7 @@ def check_extends(reader: Reader, data: bytes, name: str, *, key: note.VerifierK
     origin, blocks = reader.genesis.origin, reader.head.height + 1
     if told.origin != origin:
         raise VerificationError(
-            "CC-CHECKPOINT", f"{name} is a checkpoint of {told.origin}, and this ledger is {origin}",
+            "CC-CHECKPOINT", f"{name} is a checkpoint of {told.origin:.60}, and this ledger is {origin}",
             expected=told.origin, found=origin,
         )  # fmt: skip
     try:

@@ -22,6 +22,7 @@ needs them copies the files first, by whatever means.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import threading
@@ -46,6 +47,7 @@ _WAIT_FOR_ALL = 900.0
 """Seconds for a whole file, however slowly it trickles."""
 
 _REDIRECTIONS = 3
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ABSENT = {403, 404, 410}  # some buckets answer 403 for what is not there
 _PIECE = 1 << 16
 # Of the module socket, which only a web source needs: SHUT_RDWR, IPPROTO_TCP, and TCP_QUICKACK, which is Linux's own.
@@ -85,7 +87,11 @@ def open_source(place: str) -> Source:
     Raises:
         UnreadableError: ``CC-WEB``: an address that is not supported.
     """
-    return Web(place) if is_url(place) else Folder(Path(place).resolve())
+    if is_url(place):
+        return Web(place)
+    if _SCHEME.match(place):
+        raise UnreadableError("CC-WEB", f"{place} cannot be read: only http, https and folders are", place=place)
+    return Folder(Path(place).resolve())
 
 
 class Folder:

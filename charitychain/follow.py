@@ -90,7 +90,7 @@ def follow(
         StorageError: ``CC-STATE``: what is remembered cannot be used.
     """
     data, told = read_published(source)
-    tree = TileTree(source.get, told.size)
+    tree = TileTree(source.get, told.size, source.name)
     pinned = heads.pinned(place)
     believed = list(keys)
     if not believed and policy is not None:
@@ -126,7 +126,7 @@ def _compare(source: Source, tree: TileTree, data: bytes, told: note.Checkpoint,
     kept = note.parse_checkpoint(note.parse_note(before).text)
     if kept.origin != told.origin or kept.size > told.size:
         return  # another ledger, or a shorter one: both are told
-    fork = forks.find_fork(before, data, tree.node)
+    fork = forks.find_fork(before, data, tree.node, source.name)
     if fork is not None:
         raise forks.forked(fork, f"{source.name} and what this machine remembers")
 
@@ -140,6 +140,6 @@ def _genesis(source: Source, tree: TileTree, told: note.Checkpoint) -> Genesis:
     genesis = block.genesis
     if genesis is None or genesis.identity() != block.header.previous or genesis.origin != told.origin:
         raise VerificationError(
-            "CC-GENESIS", f"block 0 at {source.name} is not the beginning of the log {told.origin}", block=0
+            "CC-GENESIS", f"block 0 at {source.name} is not the beginning of the log {told.origin:.60}", block=0
         )
     return genesis

@@ -76,12 +76,13 @@ class Fork:
     proof: tuple[bytes, ...] = ()
 
 
-def find_fork(first: bytes, second: bytes, nodes: ReadNode) -> Fork | None:
+def find_fork(first: bytes, second: bytes, nodes: ReadNode, where: str = "the log") -> Fork | None:
     """Return why the log of `second` does not extend that of `first`; nothing if it does. Signatures are not checked.
 
     Args:
         first: A note with a checkpoint, no larger than the second one.
         nodes: Complete nodes of the tree of `second`, from whoever has it; they are not believed.
+        where: What errors call the place that the nodes come from.
 
     Raises:
         MalformedError: one of them is no checkpoint.
@@ -96,7 +97,10 @@ def find_fork(first: bytes, second: bytes, nodes: ReadNode) -> Fork | None:
         return None  # everything extends nothing
     root = merkle.Frontier.from_nodes(RFC6962, old.size, nodes).root()
     proof = merkle.prove_consistency_from_nodes(RFC6962, nodes, old.size, new.size)
-    merkle.check_consistency(RFC6962, proof, old.size, root, new.size, new.root)
+    try:
+        merkle.check_consistency(RFC6962, proof, old.size, root, new.size, new.root)
+    except VerificationError as error:
+        raise VerificationError(error.code, f"{where}: {error.message}", **error.facts) from error
     return None if root == old.root else Fork(first, second, root, proof)
 
 

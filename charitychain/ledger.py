@@ -82,6 +82,7 @@ class Ledger:
         self.published: Mirror | None = None
         self._sidecar = Sidecar(path.with_name(path.name + ".index"), self.genesis, self.notices)
         self._reader: Reader | None = None
+        self.on_reader: Callable[[Reader], None] | None = None
         self.at_hand = KeysAtHand(keyring, passphrase, self.genesis.origin)
 
     # -------------------------------------------------------------------------------------- open, create
@@ -178,7 +179,7 @@ class Ledger:
         """
         place = os.fspath(path)
         published = None
-        if place.startswith(("http://", "https://")) or os.path.isdir(place):
+        if place.lower().startswith(("http://", "https://")) or os.path.isdir(place):
             from charitychain.mirror import fetch  # here, since who opens a file needs no web
 
             published = fetch(place, cache, progress, afresh=afresh)
@@ -355,16 +356,19 @@ class Ledger:
         return self._ask(lambda: question(self._open_reader()))
 
     def _open_reader(self) -> Reader:
-        if self._reader is not None and not self._grown(self._reader.head):
+        if self._reader is not None and not self.grown(self._reader.head):
             return self._reader
         self._drop_reader()
         index, head = self._sidecar.current(self._store)
         try:
-            self._reader = Reader(self._store, index, self.genesis, head)
+            reader = Reader(self._store, index, self.genesis, head)
+            if self.on_reader is not None:
+                self.on_reader(reader)
         except BaseException:
             index.close()
             raise
-        return self._reader
+        self._reader = reader
+        return reader
 
     def _ask(self, question: Callable[[], T]) -> T:
         """Answer; where the index is at fault, make it anew once and answer again.
@@ -396,7 +400,8 @@ class Ledger:
         """Where the index rests; it may be deleted at any time."""
         return self._sidecar.path
 
-    def _grown(self, head: Head) -> bool:
+    def grown(self, head: Head) -> bool:
+        """Say whether a block stands behind a head that was read."""
         frame = next(iter(self._store.scan(head.end)), None) if self._store.size() > head.end else None
         return frame is not None and frame.fault != "CC-TORN"
 

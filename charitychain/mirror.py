@@ -173,7 +173,7 @@ def bring_forward(source: Source, path: Path, progress: Progress | None = None) 
 
 def _bring_forward(source: Source, path: Path, progress: Progress | None) -> Mirror:
     data, told = read_published(source)
-    tree = TileTree(source.get, told.size)
+    tree = TileTree(source.get, told.size, source.name)
     have = _Copy(path)
     warnings = []
     if have.leaves:
@@ -183,8 +183,10 @@ def _bring_forward(source: Source, path: Path, progress: Progress | None) -> Mir
                 "CC-IDENTITY", f"another ledger was published at {source.name} before; if this is right, remove the"
                 f" copy of that one, {path.parent}",
             )  # fmt: skip
-        pair, nodes = ((seal, data), tree.node) if len(have.leaves) <= told.size else ((data, seal), have.node)
-        fork = forks.find_fork(*pair, nodes)
+        if len(have.leaves) <= told.size:
+            fork = forks.find_fork(seal, data, tree.node, source.name)
+        else:
+            fork = forks.find_fork(data, seal, have.node, f"the copy {path}")
         if fork is not None:
             raise _unfit(source, have, fork)
         if told.size < len(have.leaves):

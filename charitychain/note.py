@@ -72,6 +72,7 @@ MAX_SIGNATURES = 100
 MAX_TREE_SIZE = 2**63 - 1
 """The largest size that a checkpoint may state."""
 
+_QUOTED = 60
 _LINE_START = "— "  # U+2014 and a space
 _HASH_BYTES = 4
 _ROOT_BYTES = 32
@@ -153,7 +154,7 @@ def check_key_name(name: str) -> str:
         MalformedError: ``CC-NOTE``: empty, or with white space, a ``+``, a control character or a surrogate.
     """
     if not name or "+" in name or _CONTROL.search(name) or any(character.isspace() for character in name):
-        raise _malformed(f"key name {name[:80]!a} is empty or holds white space, '+' or a control character")
+        raise _malformed(f"key name {_quoted(name)} is empty or holds white space, '+' or a control character")
     _encode(name)
     return name
 
@@ -293,7 +294,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise _malformed(f"the checkpoint holds control character {ord(control.group()):#04x}")
     origin, size_text, root_text, *extensions = lines
     if not _SIZE.fullmatch(size_text) or int(size_text) > MAX_TREE_SIZE:
-        raise _malformed(f"the checkpoint's size must be plain decimal below 2**63, not {size_text[:40]!a}")
+        raise _malformed(f"the checkpoint's size must be plain decimal below 2**63, not {_quoted(size_text)}")
     size, root = int(size_text), _from_base64(root_text, "the checkpoint's root")
     if len(root) != _ROOT_BYTES:
         raise _malformed(f"the checkpoint's root must be {_ROOT_BYTES} bytes, found {len(root)}")
@@ -371,6 +372,12 @@ def _encode(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise _malformed(f"character {error.start} is a lone surrogate, which UTF-8 does not have") from error
+
+
+def _quoted(text: str) -> str:
+    """Return what stands where something else should, in at most 60 characters: it may be a whole web page."""
+    shown = ascii(text)
+    return shown if len(shown) <= _QUOTED else f"{shown[: _QUOTED - 1]}…"
 
 
 def _malformed(why: str, **facts: object) -> MalformedError:

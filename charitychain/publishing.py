@@ -105,7 +105,8 @@ def _standing(reader: Reader, source: Folder) -> note.Checkpoint | None:
     name = f"{source.name}/{CHECKPOINT}"
     told, blocks = read_checkpoint(standing, name), check_extends(reader, standing, name).blocks
     if told.size > blocks:
-        fork = forks.find_fork(reader.checkpoint.encode(), standing, TileTree(source.get, told.size).node)
+        tree = TileTree(source.get, told.size, source.name)
+        fork = forks.find_fork(reader.checkpoint.encode(), standing, tree.node, source.name)
         if fork is not None:
             raise forks.forked(fork, f"{source.name} and this ledger")
         raise RefusedError(
@@ -119,7 +120,7 @@ def _new_files(reader: Reader, source: Folder, standing: note.Checkpoint | None)
     """Yield path and bytes of everything that the head has beyond what is published."""
     before, growth, bundle = 0, Growth(), list[bytes]()
     if standing is not None:
-        before, tree = standing.size, TileTree(source.get, standing.size)
+        before, tree = standing.size, TileTree(source.get, standing.size, source.name)
         growth = Growth.resume(tree)
         if growth.root() != standing.root:
             raise VerificationError(

@@ -173,16 +173,17 @@ class TileTree:
 
     Args:
         get: Returns the file at a path, or nothing.
+        place: What errors call the place from which files come; nothing leaves it out.
 
     Every method may raise:
         UnreadableError: ``CC-TILE``: a tile is not there.
         VerificationError: ``CC-TILE``: a tile has not the length that it must have.
     """
 
-    __slots__ = ("_get", "_tiles", "size")
+    __slots__ = ("_get", "_tiles", "_within", "size")
 
-    def __init__(self, get: Get, size: int) -> None:
-        self._get, self.size = get, size
+    def __init__(self, get: Get, size: int, place: str = "") -> None:
+        self._get, self.size, self._within = get, size, f"{place}/" if place else ""
         self._tiles: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def node(self, level: int, index: int) -> bytes:
@@ -209,7 +210,10 @@ class TileTree:
         """
         found = self.node(0, index)
         proof = merkle.prove_inclusion_from_nodes(RFC6962, self.node, index, self.size)
-        merkle.check_inclusion(RFC6962, proof, index, found, self.size, root)
+        try:
+            merkle.check_inclusion(RFC6962, proof, index, found, self.size, root)
+        except VerificationError as error:
+            raise VerificationError(error.code, f"{self._within}tile: {error.message}", **error.facts) from error
         return found
 
     def entries(self, number: int) -> list[bytes]:
@@ -218,12 +222,13 @@ class TileTree:
         width = min(WIDTH, self.size - start)
         path = entries_path(number, width)
         data = self._file(path, entries_path(number), _BUNDLE_MAX)
-        entries = decode_entries(data, path)
+        name = self._within + path
+        entries = decode_entries(data, name)
         if len(entries) < width:
-            raise VerificationError("CC-TILE", f"{path} holds {len(entries)} entries, not {width}; get it again")
+            raise VerificationError("CC-TILE", f"{name} holds {len(entries)} entries, not {width}; get it again")
         for at, entry in enumerate(entries[:width]):
             if RFC6962.leaf_hash(entry) != self.node(0, start + at):
-                raise VerificationError("CC-TILE", f"{path}: entry {start + at} is not the one in the tiles of hashes")
+                raise VerificationError("CC-TILE", f"{name}: entry {start + at} is not the one in the tiles of hashes")
         return entries[:width]
 
     def _tile(self, level: int, number: int) -> list[list[bytes]]:
@@ -235,7 +240,8 @@ class TileTree:
         path = tile_path(level, number, width)
         data = self._file(path, tile_path(level, number), WIDTH * HASH_BYTES)
         if len(data) not in (width * HASH_BYTES, WIDTH * HASH_BYTES):
-            raise VerificationError("CC-TILE", f"{path} has {len(data)} bytes, not {width * HASH_BYTES}; get it again")
+            name = self._within + path
+            raise VerificationError("CC-TILE", f"{name} has {len(data)} bytes, not {width * HASH_BYTES}; get it again")
         row = [data[at : at + HASH_BYTES] for at in range(0, width * HASH_BYTES, HASH_BYTES)]
         rows = [row]
         for _ in range(_HEIGHT - 1):
@@ -251,5 +257,6 @@ class TileTree:
         if data is None and full != path:
             data = self._get(full, limit)
         if data is None:
-            raise UnreadableError("CC-TILE", f"there is no {path}, which a log of {self.size} entries has")
+            name = self._within + path
+            raise UnreadableError("CC-TILE", f"there is no {name}, which a log of {self.size} entries has")
         return data

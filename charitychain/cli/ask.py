@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from charitychain.answers import Trace
 from charitychain.basis import day
 from charitychain.cli import output
+from charitychain.cli.checking import is_receipt, read_receipt
 from charitychain.cli.session import at_moment, formatted, on_ledger, opened, opened_others, with_others
 from charitychain.cli.tree import trace_tree
 from charitychain.codec import check_id
@@ -46,7 +48,7 @@ def trace(
 ) -> int:
     """Follow gifts to their final uses: what was spent on what, and what is still held.
 
-    What was sent to another ledger is followed there if that is given by --with.
+    What was sent to another ledger is followed there if that is given by --with, or a receipt of what it received.
 
     A gift of a series is named SERIES/NUMBER. An unknown id is told on stderr, the others are answered; exit code 4.
     """
@@ -59,6 +61,8 @@ def trace(
         gifts_of = _claimed(mine)
     elif pseudonym is not None:
         gifts_of = _of_pseudonym(pseudonym, donation_id)
+    receipts = [path for path in others if is_receipt(path)]
+    others = tuple(path for path in others if path not in receipts)
     with opened(ledger, **moment) as found, opened_others(others) as beside:
         if gifts_of is not None:
             donation_id = gifts_of(found.reader())
@@ -66,6 +70,8 @@ def trace(
             try:
                 _check_asked(gift)
                 answer = found.trace(gift, others=beside)
+                if receipts:
+                    answer = _gone_on(answer, found.reader(), receipts)
             except NotFoundError as error:
                 missing += 1
                 output.say(f"Error: {error.message} [{error.code}]")
@@ -78,6 +84,18 @@ def trace(
                 output.echo("\n".join(trace_tree(answer, limit=None if everything else 12)))
             answered += 1
     return 4 if missing else 0
+
+
+def _gone_on(answer: Trace, reader: Reader, receipts: Sequence[str]) -> Trace:
+    """Let a trace go on by receipts of what other ledgers received."""
+    from charitychain.receipts.check import check_receipt
+    from charitychain.receipts.spanning import with_receipts
+
+    checked = [check_receipt(read_receipt(Path(path))[0], path) for path in receipts]
+    for each in checked:
+        if not each.by_first_key:
+            output.say(f"Note: the part in {each.origin} is signed by {each.vkey}, not the first key of its ledger.")
+    return with_receipts(answer, reader, checked)
 
 
 def _claimed(path: str) -> Callable[[Reader], tuple[str, ...]]:

@@ -10,7 +10,7 @@ import click
 from charitychain.cli import output
 from charitychain.cli.files import write_new
 from charitychain.cli.proved import facts_of, show_checked
-from charitychain.cli.receipt import READABLE, maker_of, statement_of
+from charitychain.cli.receipt import READABLE, account_asked, maker_of, statement_of
 from charitychain.cli.session import formatted, on_ledger, opened
 from charitychain.errors import NotFoundError, RefusedError
 from charitychain.records import Donation
@@ -39,7 +39,8 @@ def _answering(command: Any) -> Any:
 @_answering
 def challenge_record(id_: str, **options: Any) -> None:
     """Show every movement that the record of ID made: none was left out, none is too many."""
-    _answer(options, lambda maker, found: _of_record(maker, found, id_))
+    heading = f"The record {id_} made just these movements:"
+    _answer(options, heading, lambda maker, found: _of_record(maker, found, id_))
 
 
 @challenge.command("leaf")
@@ -48,7 +49,8 @@ def challenge_record(id_: str, **options: Any) -> None:
 @_answering
 def challenge_leaf(account: str, number: int, **options: Any) -> None:
     """Show movement NUMBER of an account, and the signed record that made it."""
-    _answer(options, lambda maker, found: statement_of(maker, found, account, str(number)))
+    heading = f"Movement {number} of {account} is this:"
+    _answer(options, heading, lambda maker, found: statement_of(maker, found, account, str(number)))
 
 
 @challenge.command("inflow")
@@ -60,12 +62,12 @@ def challenge_inflow(account: str, number: int, **options: Any) -> None:
 
     def made(maker: Maker, found: Ledger) -> Receipt:
         reader = found.reader()
-        at = reader.state.account_named(account)
+        at = account_asked(found, account)
         if number >= at.log.size or not (inflow := reader.movement(at.number, number)).is_inflow:
             raise RefusedError("CC-RECEIPT", f"movement {number} of account {account!r} is no inflow")
         return maker.record(inflow.place, at.number)
 
-    _answer(options, made)
+    _answer(options, f"The record behind inflow {number} of {account} made just these movements:", made)
 
 
 def _of_record(maker: Maker, found: Ledger, id_: str) -> Receipt:
@@ -79,7 +81,7 @@ def _of_record(maker: Maker, found: Ledger, id_: str) -> Receipt:
     return maker.record(row.place, made[0][0] if made else 0)
 
 
-def _answer(options: dict[str, Any], ask: Callable[[Maker, Ledger], Receipt]) -> None:
+def _answer(options: dict[str, Any], heading: str, ask: Callable[[Maker, Ledger], Receipt]) -> None:
     from charitychain.receipts.check import check_receipt
     from charitychain.receipts.wire import encode_receipt
 
@@ -94,4 +96,4 @@ def _answer(options: dict[str, Any], ask: Callable[[Maker, Ledger], Receipt]) ->
             told = checked.trace.to_dict() | {"receipt": told}
         output.write_json(told, line=options["format_"] == "jsonl")
     else:
-        show_checked(checked, everything=False)
+        show_checked(checked, everything=False, heading=heading)

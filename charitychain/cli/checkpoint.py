@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charitychain.cli import cosigning, output
-from charitychain.cli.cosigning import moment_of, size_of
+from charitychain.cli.backing import backing
+from charitychain.cli.cosigning import size_of
 from charitychain.cli.files import read_note
 from charitychain.cli.privately import given_bytes
 from charitychain.cli.publishing import evidence_kept
 from charitychain.cli.session import formatted, on_ledger, opened
+from charitychain.cli.vkeys import VKEY
 from charitychain.errors import RefusedError, StorageError
+
+if TYPE_CHECKING:
+    from charitychain.note import VerifierKey
 
 __all__ = ["checkpoint"]
 
@@ -103,7 +107,9 @@ def save(file: Path, ledger: str | None, format_: str, as_json: bool) -> None:
 
 @checkpoint.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--operator-key", metavar="VKEY", help="The operator's key that you trust; else those the ledger names.")
+@click.option(
+    "--operator-key", metavar="VKEY", type=VKEY, help="The operator's key that you trust; else those the ledger names."
+)
 @click.option("--policy", "policy_path", metavar="FILE", type=click.Path(path_type=Path),
               help="Which witnesses must have cosigned it, and how many of them.")  # fmt: skip
 @click.option("--auditor-key", "auditors", metavar="VKEY", multiple=True, help="Who must have audited it; repeat.")
@@ -113,7 +119,7 @@ def save(file: Path, ledger: str | None, format_: str, as_json: bool) -> None:
 @on_ledger
 @formatted
 def verify(
-    file: Path | None, operator_key: str | None, policy_path: Path | None, auditors: tuple[str, ...],
+    file: Path | None, operator_key: VerifierKey | None, policy_path: Path | None, auditors: tuple[str, ...],
     stamp: str | None, tsa_cert: str | None, evidence_to: str | None, ledger: str | None, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Check that the ledger still begins with the blocks of the checkpoint in FILE.
@@ -124,19 +130,15 @@ def verify(
     signed by nobody who is believed, or a signature or stamp does not hold. 8: FILE knows more blocks than this copy
     has, or too few have signed it. What the blocks say is for `charitychain verify`.
     """
-    from charitychain import cosignature, cosigned, note
+    from charitychain import cosigned
     from charitychain.checkpoints import check_extends
 
     if (stamp is None) != (tsa_cert is None):
         raise click.UsageError("--stamp and --tsa-cert belong together.")
-    trusted = note.parse_vkey(operator_key) if operator_key is not None else None
-    policy = cosigned.read_policy(policy_path) if policy_path is not None else None
-    asked = [cosignature.parse_vkey(text) for text in auditors]
-    cosigned.check_apart(policy, asked)
     with opened(ledger) as found, evidence_kept(evidence_to, always=False):
         file = file if file is not None else cosigned.cosigned_path(found.path)
         data, reader = read_note(file), found.reader()
-        known, blocks = check_extends(reader, data, file.name, key=trusted)
+        known, blocks = check_extends(reader, data, file.name, key=operator_key)
         seal = cosigned.log_lines(data, reader) if stamp is not None else b""
     whole = known <= blocks
     name = output.safe(file.name)
@@ -144,20 +146,9 @@ def verify(
     if not whole:
         sentences = [f"{name} knows {size_of(known)}, and this copy has {blocks}: it is older or was cut off"]
     facts: dict[str, Any] = {"file": str(file), "known": known, "blocks": blocks, "extends": whole}
-    missing: Sequence[str] = ()
-    if policy is not None:
-        witnesses, missing = policy.cosigned(data), cosigned.check_policy(data, policy)
-        facts |= {"witnesses": witnesses, "missing": list(missing)}
-        sentences += [f"witness {output.safe(each)} cosigned it at {moment_of(at)}" for each, at in witnesses.items()]
-        sentences += [f"below the policy: {output.safe(words)}" for words in missing]
-    if asked:
-        audits = dict(cosignature.open_cosigned(data, asked))
-        absent = [key.name for key in asked if key not in audits]
-        facts |= {"auditors": {key.name: at for key, at in audits.items()}, "not_audited_by": absent}
-        for auditor, at in audits.items():
-            sentences.append(f"auditor {output.safe(auditor.name)} replayed it and signed at {moment_of(at)}")
-        sentences += [f"auditor {output.safe(each)} has not signed it" for each in absent]
-        missing = [*missing, *absent]
+    told, lines, missing = backing(data, policy_path, auditors)
+    facts |= told
+    sentences += lines
     if stamp is not None and tsa_cert is not None:
         when = _check_stamp(seal, stamp, tsa_cert)
         facts["stamped"] = when

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from charitychain.cli.files import check_new, read_note, write_new
 from charitychain.cli.session import formatted, new_passphrase, on_ledger, opened, passphrases, with_keys
 from charitychain.errors import KeyAccessError, VerificationError
 
-__all__ = ["COMMANDS", "moment_of", "size_of"]
+__all__ = ["COMMANDS", "size_of"]
 
 _READABLE = 0o644
 
@@ -26,14 +25,6 @@ _READABLE = 0o644
 def size_of(count: int) -> str:
     """Return a number of blocks in words."""
     return f"{count} block{'s' * (count != 1)}"
-
-
-def moment_of(seconds: int) -> str:
-    """Return a time in seconds since 1970 as people read it; others may have written any number."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return f"{seconds} seconds after 1970"
 
 
 @click.command("audit-key")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +16,8 @@ from charitychain.cli import output
 from charitychain.cli.files import read_note, write_new
 from charitychain.cli.privately import given_bytes
 from charitychain.cli.session import formatted, on_ledger, opened, with_keys
+from charitychain.cli.vkeys import VKEY
+from charitychain.errors import MalformedError, UnreadableError, VerificationError
 from charitychain.ledger import Ledger
 from charitychain.units import Unit, format_amount
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from charitychain.promises import Promise
 
 __all__ = ["promise"]
+
+T = TypeVar("T")
 
 _PROMISE, _EVIDENCE = "PROMISE", "EVIDENCE OF OMISSION"
 _FILE_MAX = 1 << 20
@@ -84,7 +89,9 @@ def make(
     "--checkpoint", metavar="FILE", type=click.Path(path_type=Path),
     help="Judge as of this signed checkpoint, which the ledger must extend; else as of the ledger's last block.",
 )  # fmt: skip
-@click.option("--operator-key", metavar="VKEY", help="The operator's key that you trust; else those the ledger names.")
+@click.option(
+    "--operator-key", metavar="VKEY", type=VKEY, help="The operator's key that you trust; else those the ledger names."
+)
 @click.option("--replay", is_flag=True, help="Replay the whole ledger instead of believing the index beside it.")
 @click.option(
     "--evidence", metavar="FILE", help="Where it is broken, write evidence of omission to FILE, after a replay."
@@ -92,30 +99,30 @@ def make(
 @on_ledger
 @formatted
 def check(
-    file: str, checkpoint: Path | None, operator_key: str | None, replay: bool, evidence: str | None,
+    file: str, checkpoint: Path | None, operator_key: VerifierKey | None, replay: bool, evidence: str | None,
     ledger: str | None, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Say what became of the promise in FILE (- is stdin), or whether evidence of omission holds.
 
-    Exit code 0: kept. 1: broken; or no promise of this ledger by a key that might give it. 8: still open, or kept
-    late, or this copy of the ledger is too old to say. Evidence is judged as of the checkpoint that it carries.
+    Exit code 0: kept. 1: broken; or FILE was damaged, or is no promise of this ledger by a key that might give it. 3:
+    FILE is no promise. 8: still open, or kept late, or this copy of the ledger is too old to say. Evidence is judged as
+    of the checkpoint that it carries.
     """
-    from charitychain import note, promised
+    from charitychain import promised
     from charitychain.promises import Evidence, parse_evidence, parse_promise
 
     raw = given_bytes(file, _FILE_MAX)
     given = read_note(checkpoint) if checkpoint is not None else None
-    trusted = note.parse_vkey(operator_key) if operator_key is not None else None
     if f"-----BEGIN CHARITYCHAIN {_EVIDENCE}-----".encode() in raw:
         if given is not None:
             raise click.UsageError("Evidence of omission carries the checkpoint that it is about; leave --checkpoint.")
-        shown = parse_evidence(armour.unwrap(raw, _EVIDENCE))
+        shown = _read(raw, _EVIDENCE, parse_evidence)
         told, given = shown.promise, shown.checkpoint
     else:
-        told = parse_promise(armour.unwrap(raw, _PROMISE))
+        told = _read(raw, _PROMISE, parse_promise)
     with opened(ledger) as found, ExitStack() as stack:
         told.check_ledger(found.origin, found.identity)
-        height, newer = _height(found, given, trusted)
+        height, newer = _height(found, given, operator_key)
         asked = found
         if replay or evidence is not None:
             asked = stack.enter_context(found.at(height=height))
@@ -143,6 +150,19 @@ def check(
     }  # fmt: skip
     output.show_facts("json" if as_json else format_, facts, output.safe(_sentence(told, unit, verdict)))
     return 1 if broken else 0 if verdict.state is promised.PromiseState.KEPT else 8
+
+
+def _read(raw: bytes, kind: str, parse: Callable[[bytes], T]) -> T:
+    """Return what a file holds between its markers: what begins as one and is not whole was damaged."""
+    try:
+        data = armour.unwrap(raw, kind)
+    except MalformedError as error:
+        begun = raw.count(f"-----BEGIN CHARITYCHAIN {kind}-----".encode()) == 1
+        raise (VerificationError if begun else UnreadableError)(error.code, error.message, **error.facts) from error
+    try:
+        return parse(data)
+    except MalformedError as error:  # it came as it was sent, and was never one
+        raise UnreadableError(error.code, error.message, **error.facts) from error
 
 
 def _height(found: Ledger, checkpoint: bytes | None, key: VerifierKey | None) -> tuple[int, int]:

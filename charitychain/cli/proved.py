@@ -15,14 +15,21 @@ __all__ = ["facts_of", "show_checked"]
 
 def facts_of(checked: Checked) -> dict[str, Any]:
     """Return what a receipt proves and for which checkpoint, for programs."""
-    from charitychain import note
     from charitychain.receipts.words import ONLY_REPLAY, PROVED, PROVED_ACCOUNT
 
     told: dict[str, Any] = {
-        "holds": True, "operator_key": note.vkey(checked.key.name, checked.key.public_key), "size": checked.size,
+        "holds": True, "operator_key": checked.vkey, "size": checked.size,
         "root": checked.shown.checkpoint.root.hex(), "identity": checked.shown.identity.hex(),
         "proved": list(PROVED if checked.trace is not None else PROVED_ACCOUNT), "only_replay": list(ONLY_REPLAY),
     }  # fmt: skip
+    if checked.others:
+        told["ledgers"] = [
+            {
+                "origin": each.origin, "identity": each.shown.identity.hex(), "size": each.size,
+                "operator_key": each.vkey,
+            }
+            for each in checked.all_others()
+        ]  # fmt: skip
     if checked.receipt.part is not None:
         first, end, page, pages = checked.receipt.part
         told["page"] = {"first": first, "end": end, "page": page, "pages": pages}
@@ -66,20 +73,27 @@ def _account(checked: Checked) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def show_checked(checked: Checked, everything: bool) -> None:
-    """Print what a receipt proves, and what it cannot, for people."""
+def show_checked(checked: Checked, everything: bool, heading: str | None = None) -> None:
+    """Print what a receipt proves, and what it cannot, for people.
+
+    Args:
+        heading: What the movements shown are the answer to.
+    """
     from charitychain.cli.tree import trace_tree
     from charitychain.receipts.words import ONLY_REPLAY, PROVED, PROVED_ACCOUNT
 
     if checked.trace is not None:
         output.echo("\n".join(trace_tree(checked.trace, limit=None if everything else 12)))
     else:
-        _show_account(_account(checked))
+        _show_account(_account(checked), heading)
     facts = facts_of(checked)
     output.echo()
     holds = output.style("This receipt holds", bold=True)
     output.echo(f"{holds}, relative to the checkpoint of {checked.size} blocks")
-    output.echo(f"of {output.safe(checked.shown.checkpoint.origin)}, signed by {output.safe(facts['operator_key'])}.")
+    output.echo(f"of {output.safe(checked.origin)}, signed by {output.safe(checked.vkey)}.")
+    for each in checked.all_others():
+        output.echo(f"The part in {output.safe(each.origin)} holds relative to {each.size} blocks,")
+        output.echo(f"signed by {output.safe(each.vkey)}.")
     if checked.receipt.part is not None:
         first, end, page, pages = checked.receipt.part
         output.echo(f"It is page {page} of {pages}: of the gift's smallest units those from {first} up to {end}.")
@@ -87,7 +101,7 @@ def show_checked(checked: Checked, everything: bool) -> None:
         output.echo(f"Behind {_counted(len(checked.receipt.stops))} nothing is proved: too many outflows follow.")
         ends = _ends(facts.get("computed"))
         if ends:
-            output.echo(f"What the ledger computed for all of the gift, by its word: {output.safe(ends)}.")
+            output.echo(f"Whoever made this file says of all of the gift, unproved: {output.safe(ends)}.")
     output.echo("It proves that")
     for line in PROVED if checked.trace is not None else PROVED_ACCOUNT:
         output.echo(f"  - {line}.")
@@ -108,12 +122,15 @@ def _ends(computed: Any) -> str:
     return ", ".join(" ".join(str(end.get(name, "?"))[:80] for name in names) for end in rows[:40])
 
 
-def _show_account(told: dict[str, Any]) -> None:
+def _show_account(told: dict[str, Any], heading: str | None) -> None:
     safe = output.safe
     balance = f"{told['balance']} {safe(told['unit'])}"
     output.echo(f"Account {safe(told['account'])} of {safe(told['owner'])} holds {balance}.")
     output.echo("  " + ", ".join(f"{name.replace('_', ' ')} {units}" for name, units in told["sums"].items()))
-    output.echo(f"  {told['count']} movements in all; {len(told['movements'])} movements shown:")
+    count, shown = told["count"], len(told["movements"])
+    output.echo(f"  {count} movement{'s' * (count != 1)} in all.")
+    if told["movements"]:
+        output.echo(safe(heading) if heading else f"{shown} movement{'s' * (shown != 1)} shown:")
     for row in told["movements"]:
         amount = f"{row['amount']} {safe(row['unit'])}"
         output.echo(f"  {safe(row['account'])}/{row['movement']}  {row['what']} {amount}  {safe(str(row['record']))}")

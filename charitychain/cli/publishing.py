@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charitychain import note
 from charitychain.cli import output
 from charitychain.cli.files import write_new
 from charitychain.cli.session import formatted, on_ledger, opened
+from charitychain.cli.vkeys import VKEY
 from charitychain.errors import CharitychainError, RefusedError, UnreadableError, VerificationError
 
 if TYPE_CHECKING:
     from charitychain.follow import Sighting
     from charitychain.forks import Fork
+    from charitychain.note import VerifierKey
 
 __all__ = ["evidence", "evidence_kept", "follow", "keep_evidence", "publish"]
 
@@ -104,14 +105,14 @@ def publish(
 @click.option("--once", is_flag=True, help="Look once; so it is without --every, too.")
 @click.option("--every", metavar="SECONDS", type=click.IntRange(1), help="Look again and again, until interrupted.")
 @click.option(
-    "--operator-key", metavar="VKEY", multiple=True,
+    "--operator-key", metavar="VKEY", type=VKEY, multiple=True,
     help="A key of the operator that you trust; may repeat. Else the policy's logs, else the one block 0 names.",
 )  # fmt: skip
 @_POLICY
 @_TO
 @formatted
 def follow(
-    place: str, once: bool, every: int | None, operator_key: tuple[str, ...], policy: str | None,
+    place: str, once: bool, every: int | None, operator_key: tuple[VerifierKey, ...], policy: str | None,
     evidence_to: str | None, format_: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Watch a published ledger: what was published before must still be there.
@@ -128,7 +129,6 @@ def follow(
     from charitychain.heads import Heads, state_directory
     from charitychain.mirror import cache_directory, copy_path
 
-    keys = [note.parse_vkey(text) for text in operator_key]
     wanted = read_policy(Path(policy)) if policy is not None else None
     format_ = "json" if as_json else format_
     source, heads = open_source(place), Heads(state_directory(os.environ))
@@ -138,7 +138,7 @@ def follow(
         with evidence_kept(evidence_to):
             while True:
                 try:
-                    seen = look(source, heads, pin, keys=keys, policy=wanted)
+                    seen = look(source, heads, pin, keys=operator_key, policy=wanted)
                 except UnreadableError as error:
                     if every is None:
                         raise
@@ -186,25 +186,24 @@ def evidence() -> None:
 @evidence.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--operator-key", metavar="VKEY", multiple=True, required=True,
+    "--operator-key", metavar="VKEY", type=VKEY, multiple=True, required=True,
     help="The operator's key that you trust; may repeat, where a ledger has had several.",
 )  # fmt: skip
 @formatted
-def verify(file: Path, operator_key: tuple[str, ...], format_: str, as_json: bool) -> None:
+def verify(file: Path, operator_key: tuple[VerifierKey, ...], format_: str, as_json: bool) -> None:
     """Check that FILE proves that the operator signed two histories. It needs nothing else.
 
     Exit code 0: it does. 1: it does not. 3: FILE is no such evidence.
     """
     from charitychain.forks import MAX_FORK_BYTES, check_fork, decode_fork
 
-    keys = [note.parse_vkey(text) for text in operator_key]
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_FORK_BYTES + 1)
     except OSError as error:
         raise UnreadableError("CC-UNREADABLE", f"{file} cannot be read: {error.strerror}") from error
     fork = decode_fork(data, str(file))
-    first, second = check_fork(fork, keys)
+    first, second = check_fork(fork, operator_key)
     other = (fork.root or second.root).hex()
     facts = {
         "origin": first.origin, "blocks": first.size, "root": first.root.hex(), "other_root": other,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,26 +11,28 @@ import click
 
 from charitychain import armour
 from charitychain.cli import output
-from charitychain.cli.files import read_note, write_new
-from charitychain.cli.proved import facts_of, show_checked
+from charitychain.cli.checking import ARMOUR, read_receipt, verify
+from charitychain.cli.files import check_new, write_new
 from charitychain.cli.session import formatted, on_ledger, opened, opened_others, with_others
-from charitychain.errors import CharitychainError, NotFoundError, RefusedError, UnreadableError, VerificationError
+from charitychain.errors import NotFoundError, RefusedError, VerificationError
 
 if TYPE_CHECKING:
     from charitychain.ledger import Ledger
-    from charitychain.receipts.check import Checked
     from charitychain.receipts.make import Maker
     from charitychain.receipts.wire import Receipt
+    from charitychain.state.accounts import AccountState
 
 __all__ = ["READABLE", "maker_of", "receipt", "statement_of"]
 
 READABLE = 0o644
-_ARMOUR = "RECEIPT"
 
 
 @click.group()
 def receipt() -> None:
     """Make, check and bring up to date the proof of what became of a gift."""
+
+
+receipt.add_command(verify)
 
 
 @receipt.command()
@@ -62,7 +65,9 @@ def make(
         maker = maker_of(found)
         makers = {each.identity: maker_of(each) for each in (found, *beside)}
         wanted = [account] if account is not None else list(donation)
-        folder = Path(target) if target is not None and (len(wanted) > 1 or Path(target).is_dir()) else None
+        folder = target not in (None, "-") and (len(wanted) > 1 or Path(target or "").is_dir())
+        if folder and target is not None:
+            Path(target).mkdir(exist_ok=True)
         for id_ in wanted:
             try:
                 if account is not None:
@@ -73,9 +78,10 @@ def make(
                 missing += 1
                 output.say(f"Error: {error.message} [{error.code}]")
                 continue
-            name = Path(target) if target is not None and folder is None else (folder or Path()) / _file_name(id_, text)
-            rows += [(id_, *row) for row in _write(pages, name, text)]
+            rows += [(id_, *row) for row in _write(id_, pages, target, folder, text)]
     format_ = "json" if as_json else format_
+    if target == "-":
+        return 4 if missing else 0
     if format_ == "table":
         for id_, path, size in rows:
             what = "statement of account" if account is not None else "receipt of"
@@ -94,14 +100,21 @@ def maker_of(found: Ledger) -> Maker:
     return Maker(reader, cosigned_checkpoint(found.path, reader))
 
 
-def _file_name(id_: str, text: bool) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in id_) + (".ccr.txt" if text else ".ccr")
+def account_asked(found: Ledger, account: str) -> AccountState:
+    """Return an account that somebody asks about.
+
+    Raises:
+        NotFoundError: ``CC-UNKNOWN-ACCOUNT``.
+    """
+    for at in found.reader().accounts:
+        if at.id == account:
+            return at
+    raise NotFoundError("CC-UNKNOWN-ACCOUNT", f"this ledger has no account {account!r}", account=account)
 
 
 def statement_of(maker: Maker, found: Ledger, account: str, movements: str | None) -> Receipt:
     """Return a statement of an account, with the movements that ``FIRST-LAST`` or one number names."""
-    state = found.reader().state
-    at = state.account_named(account)
+    at = account_asked(found, account)
     if movements is None:
         return maker.account(at.number)
     first, dash, last = movements.partition("-")
@@ -115,136 +128,34 @@ def statement_of(maker: Maker, found: Ledger, account: str, movements: str | Non
     return maker.account(at.number, range(low, high + 1))
 
 
-def _write(pages: Sequence[Receipt], name: Path, text: bool) -> list[tuple[str, int]]:
+def _write(id_: str, pages: Sequence[Receipt], target: str | None, folder: bool, text: bool) -> list[tuple[str, int]]:
+    """Write the pages of a receipt, or, where `target` is a dash, the one page to stdout."""
     from charitychain.receipts.wire import encode_receipt
 
-    rows = []
-    for number, page in enumerate(pages, 1):
-        path = name
+    ending = ".ccr.txt" if text else ".ccr"
+    stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in id_)
+    name = Path(target or "") / f"{stem}{ending}" if folder or target is None else Path(target)
+    names = [name]
+    if len(pages) > 1:
+        ending = ending if name.name.endswith(ending) else name.suffix
+        start = name.name.removesuffix(ending)
+        names = [name.with_name(f"{start}-{number}-of-{len(pages)}{ending}") for number in range(1, len(pages) + 1)]
+    data = [armoured(encode_receipt(page), text) for page in pages]
+    if target == "-":
         if len(pages) > 1:
-            path = name.with_name(f"{name.name.partition('.')[0]}-{number}-of-{len(pages)}.ccr")
-        data = encode_receipt(page)
-        written = armour.wrap(_ARMOUR, data).encode() if text else data
-        write_new(str(path), written, mode=READABLE)
-        rows.append((str(path), len(written)))
-    return rows
-
-
-# --------------------------------------------------------------------------------------------------- checking
-
-
-@receipt.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--operator-key", metavar="VKEY", help="The operator's key that you trust; `checkpoint key` prints it.")
-@click.option("--checkpoint", "known", metavar="FILE", type=click.Path(path_type=Path), help="A checkpoint you kept.")
-@click.option("--policy", metavar="FILE", type=click.Path(path_type=Path), help="Which witnesses must have cosigned.")
-@click.option("--auditor-key", metavar="VKEY", help="An auditor whose cosignature you want to see.")
-@click.option("--all", "everything", is_flag=True, help="Show every use, however many there are.")
-@formatted
-def verify(
-    file: Path, operator_key: str | None, known: Path | None, policy: Path | None, auditor_key: str | None,
-    everything: bool, format_: str, as_json: bool,
-) -> int:  # fmt: skip
-    """Check a receipt, with no ledger at hand, and show what it proves.
-
-    Exit code 0: it holds. 1: it does not. 8: it holds, but less than was asked for: witnesses or an auditor are
-    missing, another checkpoint cannot be compared, or a part is computed and not proved.
-    """
-    checked = _checked(file)
-    _check_whose(checked, operator_key)
-    short = [*_compared(checked, known), *_witnessed(checked, policy, auditor_key)]
-    if checked.receipt.stops and (auditor_key is None or short):
-        short.append("a part of the way is computed, not proved; only an auditor whom you trust stands for it")
-    if as_json or format_ in ("json", "jsonl"):
-        told = facts_of(checked) | {"short": short}
-        trace = checked.trace.to_dict() if checked.trace is not None else {}
-        output.write_json(trace | {"receipt": told}, line=format_ == "jsonl")
-    elif format_ == "csv":
-        raise click.UsageError("A receipt is shown as a table or as JSON.")
-    else:
-        show_checked(checked, everything)
-        for line in short:
-            output.say(f"Note: {line}")
-    return 8 if short else 0
-
-
-def _checked(file: Path) -> Checked:
-    from charitychain.receipts.check import check_receipt
-
-    return check_receipt(_read(file), file.name)
-
-
-def _read(file: Path) -> bytes:
-    """Return the bytes of a receipt, which may be in its text form."""
-    from charitychain.receipts.wire import MAGIC, MAX_BYTES
-
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(2 * MAX_BYTES)
-    except OSError as error:
-        raise UnreadableError("CC-UNREADABLE", f"{file} cannot be read: {error.strerror}") from error
-    if data.startswith(MAGIC):
-        return data
-    try:
-        return armour.unwrap(data, _ARMOUR)
-    except CharitychainError as error:
-        raise UnreadableError("CC-RECEIPT", f"{file.name} is no receipt: {error.message}") from error
-
-
-def _check_whose(checked: Checked, operator_key: str | None) -> None:
-    from charitychain import note
-
-    if operator_key is None:
-        return
-    trusted = note.parse_vkey(operator_key)
-    try:
-        note.open_note(checked.receipt.note, [trusted])
-    except VerificationError as error:
-        raise VerificationError(
-            "CC-RECEIPT", f"the receipt's checkpoint is not signed by the key that was given: {error.message}"
-        ) from error
-
-
-def _compared(checked: Checked, known: Path | None) -> list[str]:
-    """Hold the receipt's checkpoints against one that somebody kept."""
-    from charitychain.checkpoints import read_checkpoint
-    from charitychain.note import parse_checkpoint, parse_note
-
-    if known is None:
+            raise RefusedError("CC-RECEIPT", f"the receipt of {id_!r} has {len(pages)} pages; name a file for them")
+        sys.stdout.buffer.write(data[0])
         return []
-    told = read_checkpoint(read_note(known), known.name)
-    notes = [checked.receipt.note, *(data for data, _ in checked.receipt.consistency)]
-    for mine in (parse_checkpoint(parse_note(data).text) for data in notes):
-        if mine.origin != told.origin:
-            raise VerificationError("CC-CHECKPOINT", f"{known.name} is of {told.origin}, not of {mine.origin}")
-        if mine.size == told.size:
-            if mine.root == told.root:
-                return []
-            raise VerificationError(
-                "CC-CHECKPOINT",
-                f"{known.name} and the receipt know other histories of {mine.size} blocks: two were signed. Keep both"
-                " files: together they prove it",
-            )
-    return [
-        f"{known.name} knows {told.size} blocks and the receipt {checked.size}; `receipt update`, or the ledger, shows"
-        " whether both are one history"
-    ]
+    for path in names:
+        check_new(str(path))
+    for path, written in zip(names, data, strict=True):
+        write_new(str(path), written, mode=READABLE)
+    return [(str(path), len(written)) for path, written in zip(names, data, strict=True)]
 
 
-def _witnessed(checked: Checked, policy: Path | None, auditor_key: str | None) -> list[str]:
-    from charitychain import cosignature
-    from charitychain.cosigned import check_apart, check_policy, read_policy
-
-    short, auditors = [], []
-    if auditor_key is not None:
-        auditors = [cosignature.parse_vkey(auditor_key)]
-        if not cosignature.open_cosigned(checked.receipt.note, auditors):
-            short.append(f"{auditors[0].name} has not cosigned the receipt's checkpoint after a full replay")
-    if policy is not None:
-        parsed = read_policy(policy)
-        check_apart(parsed, auditors)
-        short += [f"by {policy.name}: {words}" for words in check_policy(checked.receipt.note, parsed)]
-    return short
+def armoured(data: bytes, text: bool) -> bytes:
+    """Return a receipt as it is written: as it is, or in a form that survives e-mail."""
+    return armour.wrap(ARMOUR, data).encode() if text else data
 
 
 # --------------------------------------------------------------------------------------------- bringing forward
@@ -253,7 +164,7 @@ def _witnessed(checked: Checked, policy: Path | None, auditor_key: str | None) -
 @receipt.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "target", metavar="FILE", help="Write to FILE; else FILE is replaced.")
-@click.option("--text", is_flag=True, help="In a form that survives e-mail.")
+@click.option("--text", is_flag=True, help="In a form that survives e-mail; what was in it stays so.")
 @with_others
 @on_ledger
 @formatted
@@ -263,7 +174,8 @@ def update(
     """Bring a receipt forward to the ledger's last block, with a proof that nothing before was taken back.
 
     Exit code 1: the receipt does not hold, the ledger does not extend its checkpoint, or what was done with the gift
-    in the past has changed. 8: this copy of the ledger is older than the receipt.
+    in the past has changed. 8: it is kept, since this copy of the ledger is older, or another ledger that it tells of
+    was not given by --with.
     """
     from charitychain.checkpoints import check_extends
     from charitychain.durable import replace_file
@@ -272,26 +184,30 @@ def update(
     from charitychain.receipts.spanning import gone_on
     from charitychain.receipts.wire import encode_receipt
 
-    old = _checked(file)
+    data, was_text = read_receipt(file)
+    old = check_receipt(data, file.name)
     with opened(ledger) as found, opened_others(others) as beside:
-        reader = found.reader()
+        ledgers = {each.identity: each for each in (found, *beside)}
         if found.identity != old.shown.identity:
             raise VerificationError("CC-RECEIPT", f"{file.name} is of another ledger than {found.path}")
-        known, blocks = check_extends(reader, old.receipt.note, file.name)
-        if known > blocks:
-            output.say(f"Note: {file.name} knows {known} blocks, and this copy of the ledger {blocks}; it is kept")
-            return 8
-        maker, makers = maker_of(found), {each.identity: maker_of(each) for each in (found, *beside)}
-        newer = gone_on(maker.again(old.receipt), maker, makers)
-    if len(newer.others) < len(old.receipt.others):
-        output.say("Note: what other ledgers received of the gift is not told any more; give them by --with")
-    data = encode_receipt(newer)
+        for part in (old, *old.all_others()):
+            there = ledgers.get(part.shown.identity)
+            if there is None:
+                output.say(f"Note: {file.name} tells of {part.origin}; give that ledger by --with. It is kept.")
+                return 8
+            known, blocks = check_extends(there.reader(), part.receipt.note, file.name)
+            if known > blocks:
+                copy = f"this copy of {part.origin} has {blocks}"
+                output.say(f"Note: {file.name} knows {known} blocks, and {copy}. It is kept.")
+                return 8
+        makers = {identity: maker_of(each) for identity, each in ledgers.items()}
+        maker = makers[found.identity]
+        data = encode_receipt(gone_on(maker.again(old.receipt), maker, makers))
     new = check_receipt(data, "the newer receipt")
     if old.trace is not None and new.trace is not None:
         for change in changes(old.trace, new.trace):
             raise VerificationError("CC-RECEIPT", f"{file.name} and the ledger tell another past: {change}")
-    written = armour.wrap(_ARMOUR, data).encode() if text else data
-    path = Path(target) if target is not None else file
+    written, path = armoured(data, text or was_text), Path(target) if target is not None else file
     if target is not None:
         write_new(target, written, mode=READABLE)
     else:

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import click
 
 from charitychain.cli.output import FORMATS, Meter, say
-from charitychain.errors import CharitychainError, MalformedError
+from charitychain.errors import CharitychainError, MalformedError, VerificationError
 from charitychain.fetch import is_url
 from charitychain.heads import Heads, state_directory
 from charitychain.keyring import KeyEntry, Keyring, passphrase_source
 from charitychain.ledger import Ledger
+from charitychain.reading import Reader
 from charitychain.records import check_date
 
 __all__ = [
@@ -127,6 +128,64 @@ def _warn_of_another(found: Ledger) -> None:
         say(f"Warning: another ledger stood at {found.path} before; `charitychain verify` says more. [CC-IDENTITY]")
 
 
+def _compare_with_known(found: Ledger, reader: Reader) -> None:
+    """Compare a ledger with the head of it that this machine remembers, as `verify` does.
+
+    Args:
+        reader: Of `found`, or of an earlier moment of it.
+
+    Raises:
+        VerificationError: ``CC-FORK``: what is published is another history. Of a file that is said, and it answers:
+            whoever has it may need to see what it holds.
+    """
+    from charitychain import forks
+
+    try:
+        known = Heads(state_directory(os.environ)).head(found.identity)
+    except CharitychainError as error:
+        say(f"Warning: {error.message} [{error.code}]")
+        return
+    if known is None:
+        return
+    if known.height > reader.head.height and found.on_reader is None:
+        try:
+            reader = found.reader()
+        except CharitychainError:  # damage behind the moment that was asked for is no matter here
+            return
+    name = found.published.place if found.published is not None else str(found.path)
+    if known.height > reader.head.height:
+        if not found.grown(reader.head):  # else the index is busy, and answers as of an earlier block
+            say(
+                f"Warning: this machine has seen block {known.height} of this ledger, and {name} ends at block"
+                f" {reader.head.height}: it is older, or blocks were cut off. [CC-OLDER]"
+            )
+        return
+    try:
+        fork = forks.find_fork(known.checkpoint.encode(), reader.checkpoint.encode(), reader.index.header_node)
+    except (MalformedError, ValueError):
+        say("Warning: what this machine remembers of this ledger cannot be used; `charitychain verify` says more.")
+        return
+    except VerificationError as error:
+        raise VerificationError("CC-INDEX", f"the index does not fit the sealed log: {error.message}") from error
+    if fork is None:
+        return
+    forked = forks.forked(fork, f"{name} and what this machine remembers")
+    if found.published is not None:
+        raise forked
+    say(f"Warning: {forked.message}: `charitychain verify --evidence-to FILE` writes it. [CC-FORK]")
+
+
+def _watch(found: Ledger, view: Ledger | None = None) -> None:
+    """Let a ledger, or the view of an earlier moment of it, be compared once, when it is first looked into."""
+    asked = view if view is not None else found
+
+    def compare(reader: Reader) -> None:
+        _compare_with_known(found, reader)
+        asked.on_reader = None
+
+    found.on_reader, asked.on_reader = None, compare
+
+
 @contextmanager
 def opened(
     ledger: str | None, *, at_date: str | None = None, at_height: int | None = None, **options: Any
@@ -148,10 +207,12 @@ def opened(
         meter = Meter("Making the index")
         stack.callback(meter.close)
         _warn_of_another(found)
+        _watch(found)
         if at_date is not None or at_height is not None:
             meter = Meter("Going back")
             stack.callback(meter.close)
-            found = stack.enter_context(found.at(date=at_date, height=at_height))
+            whole, found = found, stack.enter_context(found.at(date=at_date, height=at_height))
+            _watch(whole, found)
         found.progress = meter
         try:
             yield found

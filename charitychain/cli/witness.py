@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from charitychain.cli import output
-from charitychain.cli.cosigning import moment_of, size_of
+from charitychain.cli.backing import moment_of
+from charitychain.cli.cosigning import size_of
 from charitychain.cli.session import formatted, new_passphrase, on_ledger, opened, passphrases
+from charitychain.cli.vkeys import VKEY
 from charitychain.errors import CharitychainError, NotFoundError
 
 if TYPE_CHECKING:
+    from charitychain.note import VerifierKey
     from charitychain.policy import Policy, Witness
 
 __all__ = ["witness"]
@@ -75,17 +78,15 @@ def key(folder: Path) -> None:
 
 @witness.command()
 @_FOLDER
-@click.argument("vkey")
+@click.argument("log", metavar="VKEY", type=VKEY)
 @click.option("--origin", metavar="ORIGIN", help="The first line of its checkpoints, where the key has another name.")
-def trust(folder: Path, vkey: str, origin: str | None) -> None:
+def trust(folder: Path, log: VerifierKey, origin: str | None) -> None:
     """Let the witness in DIR know a log by its key VKEY, as the log's operator prints it with `checkpoint key`.
 
     Get the key from somewhere else than the log. A witness that is being served knows the log at once.
     """
-    from charitychain.note import parse_vkey
     from charitychain.witnessing.folder import WitnessFolder
 
-    log = parse_vkey(vkey)
     new = WitnessFolder(folder).trust(log, origin)
     name = output.safe(origin if origin is not None else log.name)
     output.echo(f"the log {name} is {'known from now on' if new else 'known already, under this key'}")

@@ -14,10 +14,12 @@ charitychain.errors.UnreadableError: receipt is no receipt, or has more than 167
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from charitychain import merkle, note, records
 from charitychain.answers import Money, Sent, Trace
+from charitychain.basis import Basis
 from charitychain.errors import CharitychainError, VerificationError
 from charitychain.receipts.bind import check_bound, check_chosen
 from charitychain.receipts.parts import misfit
@@ -28,7 +30,7 @@ from charitychain.state.movements import Ref
 from charitychain.tape import Run, common_runs, join_runs
 from charitychain.trace import tell_flow
 
-__all__ = ["DEPTH", "PIECES", "Checked", "check_receipt"]
+__all__ = ["DEPTH", "PIECES", "Checked", "check_receipt", "check_sent"]
 
 PIECES = 2_000
 """The most pieces of a gift on one page of its receipt."""
@@ -41,13 +43,35 @@ DEPTH = 8
 class Checked:
     """A receipt that holds: its parts, and the trace, or the account, that it proves.
 
-    `key` is the operator's key that signed the checkpoint, and `size` how many blocks it knows.
+    `key` is the operator's key that signed the checkpoint, and `size` how many blocks it knows. `others` are the
+    receipts of other ledgers in it, each of them signed by the operator of its own.
     """
 
     receipt: Receipt
     shown: Shown
     trace: Trace | None
     flow: Flow | None = None
+    others: tuple[Checked, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        return self.shown.checkpoint.origin
+
+    @property
+    def vkey(self) -> str:
+        """The operator's key in the form in which it is handed out."""
+        return note.vkey(self.key.name, self.key.public_key)
+
+    @property
+    def by_first_key(self) -> bool:
+        """Say whether it was the key that the ledger's identity binds: then the identity says whose ledger it is."""
+        return self.key.public_key == self.shown.genesis.key
+
+    def all_others(self) -> Iterator[Checked]:
+        """Yield the receipts of other ledgers, and those in them."""
+        for other in self.others:
+            yield other
+            yield from other.all_others()
 
     @property
     def key(self) -> note.VerifierKey:
@@ -116,12 +140,14 @@ def _traced(shown: Shown, depth: int) -> Checked:
     if receipt.others:
         if depth == DEPTH:
             raise misfit(f"the gift goes through more than {DEPTH} ledgers")
-        trace = _gone_on(shown, trace, depth)
+        trace, others = _gone_on(shown, trace, depth)
+        return Checked(receipt, shown, trace, flow, others)
     return Checked(receipt, shown, trace, flow)
 
 
-def _gone_on(shown: Shown, trace: Trace, depth: int) -> Trace:
-    """Return the trace with what became of it in other ledgers, by the receipts of these."""
+def _gone_on(shown: Shown, trace: Trace, depth: int) -> tuple[Trace, tuple[Checked, ...]]:
+    """Return the trace with what became of it in other ledgers, by the receipts of these, and them."""
+    others: list[Checked] = []
     told: list[list[Trace]] = [[] for _ in trace.sent]
     units: dict[Ref, list[Run]] = defaultdict(list)
     for data, proof in shown.receipt.others:
@@ -130,34 +156,43 @@ def _gone_on(shown: Shown, trace: Trace, depth: int) -> Trace:
         if other.trace is None or not isinstance(record, records.Received):
             raise misfit("the receipt of another ledger is of nothing that it received")
         mine = join_runs(sorted(run for sent in trace.sent if sent.outflow == record.movement for run in sent.runs))
-        _check_sent(shown, other.shown, record, proof)
+        at = shown.checkpoint
+        check_sent(shown, shown.identity, at.size, other.shown, record)
+        size, root = record.checkpoint
+        merkle.check_consistency(merkle.RFC6962, proof, size, root, at.size, at.root)
         runs = join_runs(_units(record, other.receipt.part))
         if common_runs(mine, runs) != runs or common_runs(sorted(units[record.movement]), runs):
             raise misfit(f"{record.id!r} of another ledger tells of units that are not this gift's, or told already")
         units[record.movement] += runs
         length = sum(run.length for run in runs)
-        at = next(n for n, sent in enumerate(trace.sent) if sent.outflow == record.movement and _meet(sent, runs))
-        told[at].append(replace(other.trace, money=Money(length, other.trace.money.unit)))
+        where = next(n for n, sent in enumerate(trace.sent) if sent.outflow == record.movement and _meet(sent, runs))
+        told[where].append(replace(other.trace, money=Money(length, other.trace.money.unit)))
+        others.append(other)
     sent = [replace(each, received=tuple(parts)) for each, parts in zip(trace.sent, told, strict=True)]
-    return replace(trace, sent=tuple(sent))
+    return replace(trace, sent=tuple(sent)), tuple(others)
 
 
-def _check_sent(here: Shown, there: Shown, record: records.Received, proof: tuple[bytes, ...]) -> None:
-    """Check that what another ledger received this one had sent to it."""
+def check_sent(here: Basis, identity: bytes, blocks: int, there: Shown, record: records.Received) -> None:
+    """Check that what another ledger received this one, of this identity and so many blocks, had sent to it.
+
+    Whether the checkpoint that the record names is the beginning of this ledger's log is left to the caller.
+
+    Raises:
+        VerificationError: ``CC-RECEIPT``.
+    """
     outflow = here.movement(*record.movement)
-    sent, (size, root) = here.record(outflow.place), record.checkpoint
+    here.check_movement(outflow)
+    sent, size = here.record(outflow.place), record.checkpoint[0]
     units = (here.unit_of(here.accounts[outflow.account]), there.unit_of(there.accounts[record.account]))
     codes = {(unit.code, unit.decimals) for unit in units}
     if (
         not isinstance(sent, records.Sent)
-        or (sent.to_ledger, record.from_ledger) != (there.identity, here.identity)
+        or (sent.to_ledger, record.from_ledger) != (there.identity, identity)
         or len(codes) > 1
     ):
         raise misfit(f"{record.id!r} of another ledger says that it received what was not sent to it")
-    if not outflow.place.height < size <= here.checkpoint.size:
+    if not outflow.place.height < size <= blocks:
         raise misfit(f"{record.id!r} of another ledger names a checkpoint that does not hold what was sent")
-    at = here.checkpoint
-    merkle.check_consistency(merkle.RFC6962, proof, size, root, at.size, at.root)
 
 
 def _units(record: records.Received, part: tuple[int, int, int, int] | None) -> list[Run]:

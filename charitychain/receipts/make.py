@@ -106,7 +106,7 @@ class Maker:
         stops = self._stops(gift)
         parts = self._parts(gift, stops)
         pages = [(*part, number, len(parts)) for number, part in enumerate(parts, 1)]
-        computed = json.dumps(trace_gift(self.reader, gift_id).to_dict(), ensure_ascii=False) if stops else None
+        computed = self._ends(gift_id) if stops else None
         return [self._page(gift_id, page if len(pages) > 1 else None, stops, computed) for page in pages]
 
     def part(self, gift_id: str, first: int, end: int) -> list[Receipt]:
@@ -149,7 +149,7 @@ class Maker:
         else:
             assert old.gift is not None
             stops = self._stops(self.reader.gift(old.gift))
-            told = json.dumps(trace_gift(self.reader, old.gift).to_dict(), ensure_ascii=False) if stops else None
+            told = self._ends(old.gift) if stops else None
             made = self._page(old.gift, old.part, stops, told)
         before = note.parse_checkpoint(note.parse_note(old.note).text)
         size = self.reader.head.height + 1
@@ -168,6 +168,11 @@ class Maker:
         tell_flow(noted, gift, flow, part)
         told = computed.encode() if computed is not None else None
         return replace(self._receipt(noted, gift=gift_id), part=page, stops=tuple(stops), computed=told)
+
+    def _ends(self, gift_id: str) -> str:
+        """Return what the ledger says became of a gift, which its receipt does not prove, as JSON."""
+        ends = [end.to_dict() for end in trace_gift(self.reader, gift_id).ends]
+        return json.dumps({"ends": ends}, ensure_ascii=False)
 
     def _stops(self, gift: GiftAt) -> list[Ref]:
         """Return the inflows behind which too many outflows follow to show them all."""

@@ -127,11 +127,11 @@ class Shown(Basis):
 
     def __init__(self, receipt: Receipt) -> None:
         self.receipt = receipt
-        self._genesis = decode_genesis(receipt.genesis)
-        self.identity = self._genesis.identity()
+        self.genesis = decode_genesis(receipt.genesis)
+        self.identity = self.genesis.identity()
         self.checkpoint = note.parse_checkpoint(note.parse_note(receipt.note).text)
-        if self.checkpoint.origin != self._genesis.origin:
-            raise misfit(f"the checkpoint is of {self.checkpoint.origin}, the receipt of {self._genesis.origin}")
+        if self.checkpoint.origin != self.genesis.origin:
+            raise misfit(f"the checkpoint is of {self.checkpoint.origin}, the receipt of {self.genesis.origin}")
         self._read_headers()
         self._read_parties()
         self._read_accounts()
@@ -161,7 +161,7 @@ class Shown(Basis):
         size = self.checkpoint.size
         if not heights or heights != sorted(set(heights)) or heights[-1] != size - 1:
             raise misfit(f"the blocks shown must be in order, and the last of them block {size - 1}, the head")
-        if any(header.version != self._genesis.version for header in self._headers):
+        if any(header.version != self.genesis.version for header in self._headers):
             raise misfit("a block header has another version than the genesis record")
         leaves = {header.height: header.hash() for header in self._headers}
         check_tree(merkle.RFC6962, size, self.checkpoint.root, leaves, self.receipt.log_proof, "the log of blocks")
@@ -192,7 +192,7 @@ class Shown(Basis):
         """Return the keys by which the operator may have signed a checkpoint of `size` blocks."""
         operator, height = self._parties[0], max(size - 1, 0)
         sealing = [*operator.keys_at(height), *filter(None, [operator.recovery_at(height)])]
-        return [note.parse_vkey(note.vkey(self._genesis.origin, key)) for key in dict.fromkeys(sealing)]
+        return [note.parse_vkey(note.vkey(self.genesis.origin, key)) for key in dict.fromkeys(sealing)]
 
     def _read_accounts(self) -> None:
         found = {shown.summary[0]: ShownAccount(shown) for shown in self.receipt.accounts}
@@ -323,7 +323,7 @@ class Shown(Basis):
 
     @property
     def version(self) -> int:
-        return self._genesis.version
+        return self.genesis.version
 
     @property
     def accounts(self) -> Sequence[Summary]:
@@ -335,7 +335,7 @@ class Shown(Basis):
 
     def facts(self) -> dict[str, Any]:
         return {
-            "origin": self._genesis.origin,
+            "origin": self.genesis.origin,
             "identity": self.identity.hex(),
             "height": self.head.height,
             "checkpoint": self.receipt.note.decode(),

@@ -132,7 +132,7 @@ class Receipt:
         note: The checkpoint, with all its signature lines.
         log_proof: The multiproof of the blocks' hashes in the log.
         consistency: For receipts brought up to date: (the note before, consistency proof), oldest first.
-        computed: What the ledger answered as JSON, where not all of it is proved.
+        computed: Where not all of it is proved, what its maker says became of the whole gift: JSON ``{"ends": […]}``.
         others: Receipts by which the way goes on in other ledgers, each with the proof that the checkpoint which its
             record names is the beginning of this one's log.
     """

@@ -6,11 +6,11 @@ __all__ = ["ONLY_REPLAY", "PROVED", "PROVED_ACCOUNT"]
 
 PROVED = (
     "the gift stands in the ledger under its author's signature",
-    "these outflows took its units, by rule or by name, and what is shown as held was still held",
+    "as far as it is followed, these outflows took its units, by rule or by name, and what is held was still held",
     "each step is what its signed record says; keys and reversals are as of this checkpoint",
     "no other receipt that holds under this checkpoint shares a unit with it, but for what a funded conversion gave:"
     " who earned it and who paid for it both tell of that",
-    "in every unit the parts sum to the gift",
+    "in every unit the parts, and what is not followed, sum to the gift",
 )
 """What holds relative to the checkpoint, if the receipt holds."""
 
@@ -24,5 +24,6 @@ ONLY_REPLAY = (
     "that no sealed record was left out of the logs, and no unit made up elsewhere",
     "that whoever signed was allowed to, and that caps, restrictions and approvals were kept",
     "that nothing else was said of these records, such as a dispute",
+    "that accounts, owners and keys of each block follow from the block before it",
 )
 """What only `charitychain verify` on the whole ledger shows."""
