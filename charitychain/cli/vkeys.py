@@ -1,10 +1,6 @@
 """Keys by name, as options and arguments take them: ``NAME+HASH+BASE64``, the text that C2SP tools exchange.
 
 One that is mistyped is wrong usage, exit code 2: nothing was read yet, and nothing checked.
-
->>> VKEY("village.example")
-Traceback (most recent call last):
-click.exceptions.BadParameter: a key is NAME+HASH+BASE64, as `checkpoint key` prints it: ...
 """
 
 from __future__ import annotations

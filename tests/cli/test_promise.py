@@ -161,7 +161,7 @@ def test_a_series_that_goes_on_without_the_gift_breaks_the_promise(village: Cli)
 
 
 def test_mail_harms_no_promise_and_forgery_is_told(village: Cli) -> None:
-    """Quoted and with other line ends it is read from stdin; a changed character, or no promise, is refused."""
+    """Quoted and with other line ends it is read from stdin; one changed character is 1, and no promise 3."""
     text = promised(village).read_text()
     village.ok("donate", "edu", "25", "--id", "D-7")
     quoted = "On Monday you wrote:\r\n" + "".join(f"> {line} \r\n" for line in text.splitlines())
@@ -169,8 +169,11 @@ def test_mail_harms_no_promise_and_forgery_is_told(village: Cli) -> None:
     lines = text.splitlines()
     block = next(at for at, line in enumerate(lines) if line.startswith("-----BEGIN")) + 1
     lines[block] = lines[block][:9] + ("A" if lines[block][9] != "A" else "B") + lines[block][10:]
-    assert "CC-ARMOUR" in village.run("promise", "check", "-", input="\n".join(lines)).stderr
-    assert "CC-ARMOUR" in village.fails(7, "promise", "check", "v.ledger")
+    for damaged in ("\n".join(lines), text[:-40], text.replace("\n=", "\n=A")):
+        assert "CC-ARMOUR" in village.fails(1, "promise", "check", "-", input=damaged)
+    assert "CC-ARMOUR" in village.fails(3, "promise", "check", "v.ledger")
+    assert "CC-ARMOUR" in village.fails(3, "promise", "check", "-", input=text + text)
+    assert "CC-PROMISE" in village.fails(3, "promise", "check", "-", input=wrap("PROMISE", b"\x90"))
     assert "CC-UNREADABLE" in village.fails(3, "promise", "check", "none.txt")
 
 

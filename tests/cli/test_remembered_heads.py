@@ -101,6 +101,26 @@ def test_two_histories_of_one_key_are_1(village: Cli) -> None:
     village.ok("verify", **fresh)  # who never saw the other side cannot know
 
 
+def test_questions_are_compared_with_what_was_verified(village: Cli) -> None:
+    """A file that became shorter or forked answers with a warning; recording says it no more than once."""
+    mark = next(village.keys.glob("*.mark"))
+    before, marked = village.ledger.read_bytes(), mark.read_bytes()
+    village.ok("donate", "edu", "1", "--id", "D-2")
+    village.ok("verify")
+    assert not village.run("trace", "D-2").stderr
+    village.ledger.write_bytes(before)
+    mark.write_bytes(marked)
+    for command in (["trace", "D-1"], ["balance"], ["trace", "D-1", "--at-height", "1"], ["receipt", "make", "D-1"]):
+        done = village.run(*command)
+        assert done.returncode == 0 and done.stderr.count("has seen block 2 of this ledger") == 1, (command, done)
+    for amount in ("2", "3"):
+        done = village.run("donate", "edu", amount)
+        assert done.returncode == 0 and done.stderr.count("Warning") <= 1
+    for command in (["trace", "D-1"], ["show", "D-1"], ["trace", "D-1", "--at-height", "1"]):
+        done = village.run(*command)
+        assert done.returncode == 0 and done.stderr.count("[CC-FORK]") == 1, (command, done)
+
+
 def test_memory_that_cannot_be_read_is_said(village: Cli) -> None:
     """What is remembered is trust: a damaged file is told, and never taken for nothing known."""
     village.ok("verify")
@@ -108,3 +128,4 @@ def test_memory_that_cannot_be_read_is_said(village: Cli) -> None:
     head.write_text("{")
     assert str(head) in village.fails(8, "verify")
     assert head.read_text() == "{"
+    assert str(head) in village.run("trace", "D-1").stderr

@@ -76,6 +76,30 @@ def test_verify_fetches_anew_before_it_calls_a_copy_bad(operator: Operator, url:
     person.ok("trace", "D-1", "--ledger", url)
 
 
+def test_an_answer_is_compared_with_what_was_followed(operator: Operator, url: str, person: Cli) -> None:
+    """Who remembers more is told of an older copy, once; of another history no question is answered."""
+    other = operator.twin("other")
+    other.give("D-2", "D-3")
+    other.publish()
+    person.ok("verify", other.folder)  # the longest history that this machine has seen
+    for command in (["trace", "D-1"], ["balance"], ["show", "D-1"], ["balance", "--at-height", "1"]):
+        done = person.run(*command, "--ledger", url)
+        assert done.returncode == 0 and done.stderr.count("Warning") == 1, (command, done.stderr)
+        assert f"this machine has seen block 4 of this ledger, and {url} ends at block 2" in done.stderr
+    operator.give("E-1", "E-2", "E-3")
+    operator.publish()
+    for command in (["trace", "D-1"], ["balance"], ["show", "D-1"], ["sources", "E-1"], ["status"], ["log"]):
+        done = person.run(*command, "--ledger", url)
+        assert done.returncode == 1 and not done.stdout and f"{url} and what this" in done.stderr, (command, done)
+    assert "CC-FORK" in person.fails(1, "trace", "D-1", "--at-height", "2", "--ledger", url)
+    assert "CC-FORK" in person.fails(1, "receipt", "make", "D-1", "--ledger", url)
+    done = person.run("publish", "public", "--ledger", operator.path)  # a file answers, and is told of
+    assert done.returncode == 0 and done.stderr.count("[CC-FORK]") == 1
+    other.give("D-4", "D-5")
+    other.publish()
+    assert "Warning" not in person.run("trace", "D-4", "--ledger", other.folder).stderr
+
+
 def test_commands_that_write_do_not(operator: Operator, url: str, person: Cli) -> None:
     """Recording at an address is refused, with whatever keys; a new ledger is a file."""
     for place in (url, operator.folder):

@@ -196,7 +196,36 @@ def test_a_checkpoint_by_nobody_who_is_believed_is_1(operator: Operator, ana: Cl
     ana.fails(1, "follow", operator.folder, "--operator-key", operator.vkey)
     (operator.folder / "checkpoint").write_bytes(good)
     ana.ok("follow", operator.folder)
-    ana.fails(7, "follow", operator.folder, "--operator-key", "nonsense")
+
+
+def test_a_mistyped_key_is_wrong_usage(operator: Operator, ana: Cli) -> None:
+    """Whatever takes an operator's key says its form, before it looks at anything."""
+    wrong = operator.vkey[:-2]
+    for args in (["follow", operator.folder], ["evidence", "verify", "none"], ["promise", "check", "none"]):
+        for key in ("nonsense", wrong):
+            assert "NAME+HASH+BASE64" in ana.fails(2, *args, "--operator-key", key)
+    ana.ok("witness", "init", "north", "north.example", "--no-passphrase")
+    assert "NAME+HASH+BASE64" in ana.fails(2, "witness", "trust", "north", wrong)
+
+
+def test_a_place_that_cannot_be_followed_is_named(operator: Operator, ana: Cli, serve: Starter) -> None:
+    """Another scheme, a web page, and tiles that are missing or damaged are told; capitals are the same."""
+    assert "only http, https and folders" in ana.fails(3, "follow", "ftp://x.example/")
+    operator.publish()
+    url = serve(operator.folder).url
+    loud = url.replace("http://", "HTTP://")
+    for command in (["follow"], ["verify"], ["trace", "D-1", "--ledger"]):
+        ana.ok(*command, loud)
+    tile = operator.folder / "tile/0/000.p/3"
+    data = tile.read_bytes()
+    tile.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)))
+    assert f"{url}/tile" in ana.fails(1, "follow", url)
+    tile.unlink()
+    assert f"there is no {url}/tile/0/000.p/3" in ana.fails(3, "follow", url)
+    page = "<html>\n" + "a" * 900 + "\n\n\u2014 " + "é" * 900 + "+ AAAA\n"
+    (operator.folder / "checkpoint").write_text(page)
+    told = ana.fails(3, "follow", url)
+    assert f"{url}/checkpoint is no signed checkpoint" in told and r"'\xe9\xe9" in told and len(told) < 300
 
 
 def test_files_that_do_not_lead_to_the_checkpoint_are_1_and_missing_ones_3(operator: Operator, ana: Cli) -> None:

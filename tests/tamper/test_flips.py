@@ -2,8 +2,8 @@
 
 Of a tiny ledger with every kind of record two bits of each byte are flipped as somebody does it who also repairs the
 two checksums of the frame, and one bit of each byte as a failing disk does it, which the checksums see at once; in a
-campaign (``CHARITYCHAIN_FLIPS=all``) all bits both ways. Of a larger ledger a sample is flipped. The test is cut in slices for
-``pytest -n``.
+campaign (``CHARITYCHAIN_FLIPS=all``) all bits both ways. Of a larger ledger a sample is flipped. The test is cut in
+slices for ``pytest -n``.
 """
 
 from __future__ import annotations
