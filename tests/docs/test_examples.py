@@ -5,8 +5,8 @@ The convention, for whoever writes a page:
 - A fenced ``console`` block holds commands (``$ …``, going on at once with ``> …``) and below each what it prints,
   standard output and standard error together. All blocks of one page run in order, in one shell and one empty folder.
 - Compared are the lines, with every run of 16 or more hexadecimal digits, every checkpoint, every date, every time
-  from one to another and every size of a receipt taken as equal; the folder above the page's own is called ``/home/ayu``. ``…`` stands for anything
-  on its line; a line with ``…`` alone stands for any lines.
+  from one to another and every key and size of a receipt taken as equal; the folder above the page's own is called
+  ``/home/ayu``. ``…`` stands for anything on its line; a line with ``…`` alone stands for any lines.
 - A command that fails (exit code other than 0) must be followed by ``$ echo $?``, so that the page shows the code.
 - All outputs of a page are of one run: a key or a hash that is one thing here is the same thing all over the page.
 - A fenced ``python`` block runs in an empty folder; what it prints stands behind ``# →`` on the line that prints it.
@@ -49,7 +49,8 @@ _LIKE = [
     (re.compile(r"\b[0-9a-f]{16}…"), "<hex>…"),
     (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<root>"),
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "<date>"),
-    (re.compile(r"(?<=\.ccr, |\.txt, |locks, )\d+ bytes\b"), "<size> bytes"),
+    (re.compile(r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43,}=?"), "+<key>"),
+    (re.compile(r"(\.ccr|\.txt|\d blocks), \d+ bytes\b"), r"\1, <size> bytes"),
     (re.compile(r'"lag_days": -?\d+'), '"lag_days": <days>'),
     (re.compile(r"\b\d+ (day|month|year)s? (later|before)\b"), "<lag>"),
 ]
