@@ -13,8 +13,9 @@ and seen; the fields of records; gift columns and series. It lays every tape ane
 movements, and the roots of records, statements, accounts and parties, of every block.
 
 It leaves to `charitychain verify` whether each record was allowed: who must sign it, that ids are new, days, roles,
-what may be converted into what, restrictions, approvals, caps, levies, naming, matching, acknowledgements, what control records may set. It keeps each
-gift apart on each tape, and each block looks at every account: it is slow where a ledger is large.
+what may be converted into what, restrictions, approvals, caps, levies, naming, matching, acknowledgements, what
+control records may set. It keeps each gift apart on each tape, and each block looks at every account: it is slow where
+a ledger is large.
 """
 
 from __future__ import annotations
