@@ -47,7 +47,7 @@ bench: $(READY)  ## measure speed on this machine
 		|| echo "pymerkle is not to be had; the table says so where it is missing" >&2
 	$(BIN)/python -m tests.bench
 
-campaign: $(READY)  ## long runs of the model, of receipts, of killed writers and of flipped bits (about an hour)
+campaign: $(READY)  ## long runs of the model, of receipts, of killed writers and of flipped bits
 	CHARITYCHAIN_HISTORIES=6000 $(BIN)/python -m pytest -n $(PROCESSES) tests/unit/test_against_model.py -k thousands
 	CHARITYCHAIN_FLIPS=all $(BIN)/python -m pytest -n $(PROCESSES) tests/tamper/test_flips.py
 	CHARITYCHAIN_HISTORIES=6000 $(BIN)/python -m pytest -n $(PROCESSES) tests/unit/test_receipts.py tests/tamper/test_lies_at_random.py

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from charitychain import merkle, records
+from charitychain import records
 from charitychain.answers import Money, Sent, Trace
 from charitychain.chain.genesis import Genesis
 from charitychain.errors import NotFoundError, RefusedError, VerificationError
@@ -39,7 +39,7 @@ from charitychain.units import format_amount
 from charitychain.verify import Report
 
 __all__ = [
-    "Match", "Readers", "check_predecessor", "check_received", "compare", "match_of", "received_entry",
+    "Match", "Readers", "check_predecessor", "check_received", "claims_on", "compare", "match_of", "received_entry",
     "trace_across", "units_within",
 ]  # fmt: skip
 
@@ -162,10 +162,8 @@ def _blocks(count: int) -> str:
 
 def _extends(reader: Reader, size: int, root: bytes) -> bool:
     """Say whether a ledger begins with the blocks of this root; the index's hashes are not believed."""
-    blocks = reader.head.height + 1
-    proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, reader.index.header_node, size, blocks)
     try:
-        merkle.check_consistency(merkle.RFC6962, proof, size, root, blocks, reader.log_root)
+        reader.prove_beginning(size, root)
     except VerificationError:
         return False
     return True
@@ -247,23 +245,10 @@ def _go_on(trace: Trace, here: Reader, others: Readers, limit: int, hops: int = 
 
 def _received(sent: Sent, here: Reader, there: Reader, others: Readers, limit: int, hops: int) -> Sent:
     received, doubted, left = list[Trace](), list[tuple[str, str]](), sent.money.amount
-    taken = list[Run]()
-    key = outflow_key(here.genesis.identity(), sent.outflow)
-    places = sorted({batch.place for batch in there.index.batches(key)})
-    for place in places:
-        record = there.record(place)
-        if not isinstance(record, records.Received) or outflow_key(record.from_ledger, record.movement) != key:
-            raise VerificationError("CC-INDEX", f"the index says that {sent.id!r} was received otherwise than it was")
-        runs = units_within(record.spans, sent.runs)
-        if not runs or there.state.reversed_of(record.id) >= record.amount:
-            continue
-        there.check_author(place)
-        match = match_of(there, place, record, {here.genesis.identity(): here})
-        why = "it claims units that were received already" if units_within(record.spans, taken) else match.why
+    for record, runs, match, why in claims_on(sent, here, there):
         if why is not None:
             doubted.append((record.id, why))
             continue
-        taken += [Run(*span) for span in record.spans]
         units = sum(run.length for run in runs)
         gift = there.gift(record.id)
         part = tell_flow(there, gift, follow_runs(there, there.accounts, gift, runs, limit=limit))
@@ -275,6 +260,34 @@ def _received(sent: Sent, here: Reader, there: Reader, others: Readers, limit: i
         sent, origin=there.genesis.origin, received=tuple(received), doubted=tuple(doubted),
         waits=Money(left, sent.money.unit),
     )  # fmt: skip
+
+
+def claims_on(
+    sent: Sent, here: Reader, there: Reader
+) -> Iterator[tuple[records.Received, list[Run], Match, str | None]]:
+    """Yield each record of another ledger that says that it received units of what was sent, in its order.
+
+    With it come the runs of its own units that these are, whether `here` bears it out, and why it does not count, where
+    it does not.
+
+    Raises:
+        VerificationError: ``CC-INDEX`` and others: what the other ledger says is damaged or was not sealed.
+    """
+    taken = list[Run]()
+    key = outflow_key(here.genesis.identity(), sent.outflow)
+    for place in sorted({batch.place for batch in there.index.batches(key)}):
+        record = there.record(place)
+        if not isinstance(record, records.Received) or outflow_key(record.from_ledger, record.movement) != key:
+            raise VerificationError("CC-INDEX", f"the index says that {sent.id!r} was received otherwise than it was")
+        runs = units_within(record.spans, sent.runs)
+        if not runs or there.state.reversed_of(record.id) >= record.amount:
+            continue
+        there.check_author(place)
+        match = match_of(there, place, record, {here.genesis.identity(): here})
+        why = "it claims units that were received already" if units_within(record.spans, taken) else match.why
+        if why is None:
+            taken += [Run(*span) for span in record.spans]
+        yield record, runs, match, why
 
 
 def units_within(spans: Sequence[tuple[int, int]], runs: Sequence[Run]) -> list[Run]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from charitychain import merkle, web
+from charitychain import web
 from charitychain.checkpoints import read_checkpoint
 from charitychain.cosignature import CosignerKey, add_lines, open_cosigned
 from charitychain.cosigned import keep_cosigned, read_cosigned
@@ -128,16 +128,12 @@ def prove_extension(reader: Reader, old: int) -> tuple[bytes, ...]:
     Raises:
         VerificationError: ``CC-INDEX``: the index gave hashes that are not those of the sealed log.
     """
-    size = reader.head.height + 1
     if not old:
         return ()
-    proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, reader.index.header_node, old, size)
     try:
-        before = header_frontier(reader.index, old).root()
-        merkle.check_consistency(merkle.RFC6962, proof, old, before, size, reader.log_root)
+        return reader.prove_beginning(old, header_frontier(reader.index, old).root())
     except VerificationError as error:
         raise VerificationError("CC-INDEX", f"the index does not fit the sealed log: {error.message}") from error
-    return proof
 
 
 def _check_lines(seal: bytes, witness: Witness, lines: bytes) -> None:

@@ -44,17 +44,8 @@ def read_checkpoint(data: bytes, name: str) -> note.Checkpoint:
 
 
 def operator_keys(reader: Reader, size: int) -> list[note.VerifierKey]:
-    """Return the keys by which the operator may have signed a checkpoint of `size` blocks, newest first.
-
-    A key acts from some block on and until another, and a recovery key seals the block in which it replaces another.
-    """
-    party, at = reader.state.parties[0], max(size - 1, 0)
-    listed = party.keys_at(at)
-    recovery = party.recovery_at(at)
-    return [
-        note.parse_vkey(note.vkey(reader.genesis.origin, key))
-        for key in dict.fromkeys([*listed, *([recovery] if recovery is not None else [])])
-    ]
+    """Return the keys by which the operator may have signed a checkpoint of `size` blocks, newest first."""
+    return note.verifier_keys(reader.genesis.origin, reader.parties[0].sealing_keys(size))
 
 
 def check_extends(reader: Reader, data: bytes, name: str, *, key: note.VerifierKey | None = None) -> Extension:

@@ -20,8 +20,6 @@ Left to others: the forms (`charitychain.cosignature`, `charitychain.policy`), a
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +27,7 @@ from pathlib import Path
 from charitychain import note
 from charitychain.checkpoints import check_extends, operator_keys, read_checkpoint
 from charitychain.cosignature import CosignerKey, open_cosigned
-from charitychain.durable import replace_file
+from charitychain.durable import alone_in, replace_file
 from charitychain.errors import (
     MalformedError,
     RefusedError,
@@ -200,12 +198,8 @@ def _older(why: str) -> RefusedError:
 def _alone(path: Path) -> Iterator[None]:
     """Let nobody else replace a file in this folder meanwhile, by a lock on the folder."""
     try:
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with alone_in(path.parent):
             yield
-        finally:
-            os.close(descriptor)
     except OSError as error:
         raise StorageError(
             "CC-STORAGE", f"{path.parent} cannot be used: {error.strerror}", path=str(path.parent)

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -145,6 +145,11 @@ def key_hash(name: str, public_key: bytes) -> bytes:
     They are the first of SHA-256 over name, newline, algorithm byte and key; our 33 bytes start with the same byte.
     """
     return sha256(name.encode() + b"\n" + public_key).digest()[:_HASH_BYTES]
+
+
+def verifier_keys(name: str, public_keys: Iterable[bytes]) -> list[VerifierKey]:
+    """Return keys of 33 bytes as notes name them: all under one name, such as a log's origin."""
+    return [VerifierKey(name, key) for key in public_keys]
 
 
 def check_key_name(name: str) -> str:

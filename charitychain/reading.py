@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from charitychain import columns, records
+from charitychain import columns, merkle, records
 from charitychain.basis import day
 from charitychain.chain import blocks, statements
 from charitychain.chain.genesis import Genesis
@@ -288,6 +288,20 @@ class Reader:
             VerificationError: the block is damaged, or is not the one in the log.
         """
         return self._sealed.block(height)
+
+    def prove_beginning(self, size: int, root: bytes) -> tuple[bytes, ...]:
+        """Return the proof that the log begins with the blocks of a checkpoint (RFC 9162, section 2.1.4), checked.
+
+        Args:
+            size: At least one block, and no more than there are.
+
+        Raises:
+            VerificationError: ``CC-PROOF``: it does not. The index's hashes are not believed.
+        """
+        blocks = self.head.height + 1
+        proof = merkle.prove_consistency_from_nodes(merkle.RFC6962, self.index.header_node, size, blocks)
+        merkle.check_consistency(merkle.RFC6962, proof, size, root, blocks, self.log_root)
+        return proof
 
     def statement(self, place: Place) -> statements.SignedStatement:
         """Return the statement at a place, its records and gift columns checked against what its author signed."""

@@ -147,7 +147,7 @@ def check_seal(seal: bytes, origin: str, size: int, root: bytes, public_keys: Se
         VerificationError: ``CC-SEAL``: another text, another key, or a bad signature.
     """
     text = note.format_checkpoint(note.Checkpoint(origin, size, root, ()))
-    opened = note.open_note(seal, [note.parse_vkey(note.vkey(origin, key)) for key in public_keys])
+    opened = note.open_note(seal, note.verifier_keys(origin, public_keys))
     if opened.text != text or seal.count(b"\n\xe2\x80\x94 ") != 1:
         raise VerificationError(
             "CC-SEAL",

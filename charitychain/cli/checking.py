@@ -143,7 +143,8 @@ def _compared(checked: Checked, known: Path | None, trusted: Sequence[VerifierKe
     if told.origin != checked.origin:
         raise VerificationError("CC-CHECKPOINT", f"{known.name} is of {told.origin}, not of {checked.origin}")
     try:
-        note.open_note(data, trusted or [*checked.shown.operator_keys(min(told.size, checked.size))])
+        sealing = checked.shown.parties[0].sealing_keys(min(told.size, checked.size))
+        note.open_note(data, trusted or note.verifier_keys(checked.origin, sealing))
     except VerificationError as error:
         raise VerificationError(
             "CC-CHECKPOINT", f"{known.name} is not signed by the operator of the receipt: {error.message}"

@@ -25,7 +25,7 @@ from charitychain.receipts.bind import check_bound, check_chosen
 from charitychain.receipts.parts import misfit
 from charitychain.receipts.shown import Shown
 from charitychain.receipts.wire import Receipt, decode_receipt
-from charitychain.state.flow import Flow, follow
+from charitychain.state.flow import follow
 from charitychain.state.movements import Ref
 from charitychain.tape import Run, common_runs, join_runs
 from charitychain.trace import tell_flow
@@ -50,7 +50,6 @@ class Checked:
     receipt: Receipt
     shown: Shown
     trace: Trace | None
-    flow: Flow | None = None
     others: tuple[Checked, ...] = ()
 
     @property
@@ -119,7 +118,7 @@ def _check_brought_forward(shown: Shown) -> None:
         after = told[number + 1]
         if before.origin != after.origin or before.size >= after.size:
             raise misfit("a checkpoint that the receipt was brought forward from is no earlier one of this ledger")
-        note.open_note(data, shown.operator_keys(before.size))
+        note.open_note(data, note.verifier_keys(shown.genesis.origin, shown.parties[0].sealing_keys(before.size)))
         merkle.check_consistency(merkle.RFC6962, proof, before.size, before.root, after.size, after.root)
 
 
@@ -141,8 +140,8 @@ def _traced(shown: Shown, depth: int) -> Checked:
         if depth == DEPTH:
             raise misfit(f"the gift goes through more than {DEPTH} ledgers")
         trace, others = _gone_on(shown, trace, depth)
-        return Checked(receipt, shown, trace, flow, others)
-    return Checked(receipt, shown, trace, flow)
+        return Checked(receipt, shown, trace, others)
+    return Checked(receipt, shown, trace)
 
 
 def _gone_on(shown: Shown, trace: Trace, depth: int) -> tuple[Trace, tuple[Checked, ...]]:

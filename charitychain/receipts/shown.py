@@ -45,7 +45,7 @@ from charitychain.records import Place
 from charitychain.state.accounts import Summary
 from charitychain.state.lookup import GiftAt, IdAt
 from charitychain.state.movements import Kind, Movement, Ref
-from charitychain.state.parties import PartyKey, PartyState
+from charitychain.state.parties import PartyKey, PartyState, stolen
 from charitychain.state.standing import ACCOUNTS, PARTIES
 from charitychain.sumlog import Span, Tag, empty_root, log_node, span_leaf
 from charitychain.trie import SumTrie
@@ -186,13 +186,8 @@ class Shown(Basis):
         check_tree(PARTIES, *self.head.parties, leaves, self.receipt.parties_proof, "the parties")
         self._parties = _ByNumber("party", self.head.parties[0], found)
         self._named = {party.id: party for party in found.values()}
-        self.key = note.open_note(self.receipt.note, self.operator_keys(self.checkpoint.size)).verified[0]
-
-    def operator_keys(self, size: int) -> list[note.VerifierKey]:
-        """Return the keys by which the operator may have signed a checkpoint of `size` blocks."""
-        operator, height = self._parties[0], max(size - 1, 0)
-        sealing = [*operator.keys_at(height), *filter(None, [operator.recovery_at(height)])]
-        return [note.parse_vkey(note.vkey(self.genesis.origin, key)) for key in dict.fromkeys(sealing)]
+        sealing = note.verifier_keys(self.genesis.origin, self._parties[0].sealing_keys(self.checkpoint.size))
+        self.key = note.open_note(self.receipt.note, sealing).verified[0]
 
     def _read_accounts(self) -> None:
         found = {shown.summary[0]: ShownAccount(shown) for shown in self.receipt.accounts}
@@ -390,12 +385,7 @@ class Shown(Basis):
         return tuple(dict.fromkeys(self._by_key[key].id for key in (header.author, *header.signers)))
 
     def stolen(self, place: Place) -> tuple[PartyState, int] | None:
-        header = self.header(place)
-        for key_id in (header.author, *header.signers):
-            key = self._by_key[key_id].find_key(key_id)
-            if key is not None and key.compromised is not None and key.compromised <= place.height:
-                return self._by_key[key_id], key.compromised
-        return None
+        return stolen(self._by_key.__getitem__, self.header(place), place.height)
 
     def movement(self, account: int, index: int) -> Movement:
         found = self.movements.get((account, index))

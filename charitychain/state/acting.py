@@ -25,7 +25,7 @@ from charitychain.state.accounts import AccountState, Year
 from charitychain.state.flow import PIECE_LIMIT, Flow, Lineage, follow
 from charitychain.state.lookup import GiftAt, Link, Lookup, find_gift
 from charitychain.state.movements import Kind, Movement, Ref
-from charitychain.state.parties import PartyState
+from charitychain.state.parties import PartyState, stolen
 from charitychain.state.standing import Standing
 from charitychain.state.terms import day_of_time, days_of
 from charitychain.sumlog import Span, Tag, span_root
@@ -292,12 +292,7 @@ class Acting(Standing):
 
     def stolen(self, header: StatementHeader, height: int) -> tuple[PartyState, int] | None:
         """Return whose key, of those that signed a statement, was compromised when it was sealed, and since when."""
-        for key_id in (header.author, *header.signers):
-            party = self.party_of(key_id)
-            key = party.find_key(key_id)
-            if key is not None and key.compromised is not None and key.compromised <= height:
-                return party, key.compromised
-        return None
+        return stolen(self.party_of, header, height)
 
     def words(self, amount: int, account: AccountState) -> str:
         """Return an amount of an account as people write it, with its unit."""

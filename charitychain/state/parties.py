@@ -10,14 +10,16 @@ Rules upheld here:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 from charitychain import codec, keys
+from charitychain.chain.statements import StatementHeader
 from charitychain.sumlog import Tag
 
-__all__ = ["PartyKey", "PartyState", "possession_message"]
+__all__ = ["PartyKey", "PartyState", "possession_message", "stolen"]
 
 
 def possession_message(identity: bytes, party: str, key: bytes) -> bytes:
@@ -77,6 +79,15 @@ class PartyState:
         """Return the recovery key that acts at `height`."""
         return next((key.key for key in reversed(self.recovery) if key.acts_at(height)), None)
 
+    def sealing_keys(self, size: int) -> list[bytes]:
+        """Return the operator's keys that may have signed a checkpoint of `size` blocks, newest first.
+
+        A key acts from some block on and until another; a recovery key seals the block in which it replaces another.
+        """
+        height = max(size - 1, 0)
+        recovery = self.recovery_at(height)
+        return list(dict.fromkeys([*self.keys_at(height), *([recovery] if recovery is not None else [])]))
+
     def find_key(self, key_id: bytes) -> PartyKey | None:
         """Return one of its keys, recovery keys too, whether or not it still acts."""
         return next((key for key in (*self.keys, *self.recovery) if keys.key_id(key.key) == key_id), None)
@@ -125,3 +136,15 @@ class PartyState:
         number, id_, roles, title, listed, recovery, sequence, previous, seen, threshold, suspended = value
         own, spare = ([PartyKey(*key) for key in some] for some in (listed, recovery))
         return cls(number, id_, roles, title, own, sequence, previous, seen, spare, threshold, bool(suspended))
+
+
+def stolen(
+    party_of: Callable[[bytes], PartyState], header: StatementHeader, height: int
+) -> tuple[PartyState, int] | None:
+    """Return whose key, of those that signed a statement, was compromised at a height, and since when."""
+    for key_id in (header.author, *header.signers):
+        party = party_of(key_id)
+        key = party.find_key(key_id)
+        if key is not None and key.compromised is not None and key.compromised <= height:
+            return party, key.compromised
+    return None
